@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Install what the tests drive besides Python: Chromium, and a real S3 server (Ceph's radosgw).
+set -euo pipefail
+wanted=()
+command -v chromium >/dev/null || wanted+=(chromium)
+command -v radosgw >/dev/null || wanted+=(ceph-mon ceph-osd radosgw)
+[ ${#wanted[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "Please install ${wanted[*]} (Debian package names); tests that need them would fail." >&2
+  exit 1
+fi
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
