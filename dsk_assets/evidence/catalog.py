@@ -1,0 +1,341 @@
+"""The catalog: the one place where assets are read and written, so that none forgets its statement.
+
+:meth:`Catalog.materialise` runs a function that writes an asset partition's files, unless the
+partition is fresh: its newest statement names the same code version, configuration and inputs,
+and every file still has the bytes the statement says. Files go to a folder named by that
+fingerprint, and the statement is written last: until it stands, readers see the earlier
+materialisation, whole. A crash in between leaves files that the next run writes again, equal.
+"""
+
+import contextlib
+import datetime as dt
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+
+from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.evidence import statements
+from dsk_assets.evidence.statements import Source, WrittenFile
+from dsk_assets.lake.digests import (
+    canonical_json,
+    sha256_bytes,
+    sha256_file,
+    sha256_json,
+    sha256_set,
+)
+from dsk_assets.lake.store import Lake, Zone
+from dsk_assets.lake.tables import read_batches, write_parquet
+from dsk_assets.settings import Settings
+
+STATEMENTS = f"{Zone.EVIDENCE}/statements"
+UNPARTITIONED = "_"
+
+
+class Stale(Exception):
+    """Raised instead of working by a catalog that only plans; see :meth:`Catalog.planning`."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One materialisation of an asset partition, as its statement names it; reads are verified.
+
+    ``digest`` covers names and bytes of all files: equal content, equal digest, on any machine.
+    """
+
+    asset: str
+    partition: str | None
+    digest: str
+    folder: str
+    files: tuple[WrittenFile, ...]
+    statement: Mapping[str, Any]
+    statement_digest: str
+    lake: Lake = field(repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """``asset`` or ``asset[partition]``, for messages."""
+        return f"{self.asset}[{self.partition}]" if self.partition else self.asset
+
+    @property
+    def counts(self) -> Mapping[str, Any]:
+        """The numbers recorded with the materialisation."""
+        counts: Mapping[str, Any] = self.statement["predicate"]["dsk"]["counts"]
+        return counts
+
+    def path(self, name: str) -> Path:
+        """A local, verified path of the file *name*."""
+        for file in self.files:
+            if file.name == name:
+                return self.lake.local_path(f"{self.folder}/{name}", file.sha256)
+        raise MissingInputError(f"{self.key} has no file {name}")
+
+    def paths(self, table: str) -> list[Path]:
+        """Local, verified paths of the parts of *table* (files ``table/part-*.parquet``)."""
+        return [self.path(file.name) for file in self.files if file.name.startswith(f"{table}/")]
+
+    def table(self, table: str, columns: list[str] | None = None) -> pa.Table:
+        """All rows of *table* at once; use :meth:`batches` where they may be many."""
+        parts = [pq.ParquetFile(path).read(columns) for path in self.paths(table)]
+        if not parts:
+            raise MissingInputError(f"{self.key} has no table {table}")
+        return pa.concat_tables(parts)
+
+    def batches(
+        self, table: str, columns: list[str] | None = None, rows: int = 8192
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows of *table*, part by part, in batches of at most *rows*."""
+        for path in self.paths(table):
+            yield from read_batches(path, columns, rows)
+
+    def json(self, name: str) -> Any:
+        """The content of a JSON file."""
+        return json.loads(self.path(name).read_bytes())
+
+    def only(self, *prefixes: str) -> "Snapshot":
+        """The same materialisation cut down to files whose names start with one of *prefixes*.
+
+        An asset that reads only these declares this as its input, and stays fresh when other
+        files of the materialisation change.
+        """
+        files = tuple(file for file in self.files if file.name.startswith(prefixes))
+        return replace(self, files=files, digest=_digest(files))
+
+    def dependency(self) -> dict[str, Any]:
+        """This input as a resource descriptor of in-toto."""
+        return {
+            "uri": f"dsk:{self.key}",
+            "digest": {"sha256": self.digest},
+            "annotations": {"files": len(self.files), "statement": self.statement_digest},
+        }
+
+
+def _digest(files: Iterable[WrittenFile]) -> str:
+    return sha256_set((file.name, file.sha256) for file in files)
+
+
+def _fingerprint(snapshot: Snapshot) -> str:
+    definition = snapshot.statement["predicate"]["buildDefinition"]
+    return str(definition["internalParameters"]["fingerprint"])
+
+
+def _refuse_another(snapshot: Snapshot, dependencies: Sequence[Mapping[str, Any]]) -> None:
+    """What is frozen and damaged can be made again only from what it was made from."""
+    recorded = snapshot.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    if [(d["uri"], d["digest"]) for d in recorded] != [
+        (d["uri"], d["digest"]) for d in dependencies
+    ]:
+        raise CorruptedError(
+            f"{snapshot.key} is frozen, damaged, and its inputs have changed since: making it "
+            "again would give another one — restore its files from a copy of the lake"
+        )
+
+
+class Output:
+    """Where one materialisation writes its files; handed to the function that makes them."""
+
+    def __init__(self, lake: Lake, folder: str):
+        self._lake = lake
+        self._folder = folder
+        self.files: list[WrittenFile] = []
+        self.counts: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def file(self, name: str, rows: int | None = None) -> Iterator[Path]:
+        """A local path to write the file *name* to."""
+        with self._lake.writing(f"{self._folder}/{name}") as path:
+            yield path
+            written = WrittenFile(name, sha256_file(path), path.stat().st_size, rows)
+        self.files.append(written)
+
+    def table(
+        self,
+        table: str,
+        batches: Iterable[pa.RecordBatch | pa.Table],
+        schema: pa.Schema,
+        part: int = 0,
+    ) -> int:
+        """Write part number *part* of *table*; returns its rows."""
+        name = f"{table}/part-{part:05d}.parquet"
+        with self._lake.writing(f"{self._folder}/{name}") as path:
+            rows = write_parquet(path, batches, schema)
+            written = WrittenFile(name, sha256_file(path), path.stat().st_size, rows)
+        self.files.append(written)
+        return rows
+
+    def json(self, name: str, value: Any) -> None:
+        """Write *value* as canonical JSON to the file *name*."""
+        with self.file(name) as path:
+            path.write_bytes(canonical_json(value))
+
+    def count(self, **counts: Any) -> None:
+        """Record numbers with the materialisation: totals, or mappings from a name to a number."""
+        self.counts.update(counts)
+
+
+class Catalog:
+    """What has been materialised in a lake, and the way to materialise more."""
+
+    def __init__(self, settings: Settings, run_id: str = "local"):
+        self.settings = settings
+        self.lake = Lake(settings)
+        self.run_id = run_id
+        self.made: list[tuple[str, str | None]] = []
+        self._planning = False
+
+    def planning(self) -> "Catalog":
+        """A view that writes nothing: :meth:`materialise` raises :class:`Stale` instead."""
+        view = Catalog(self.settings, self.run_id)
+        view._planning = True
+        return view
+
+    def partitions(self, asset: str) -> list[str]:
+        """Partitions of *asset* that have been materialised, sorted."""
+        return [name for name in self.lake.names(f"{STATEMENTS}/{asset}") if name != UNPARTITIONED]
+
+    def latest(self, asset: str, partition: str | None = None) -> Snapshot | None:
+        """The newest materialisation, or None. Its files are verified when they are read."""
+        folder = f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}"
+        names = [name for name in self.lake.names(folder) if name.endswith(".json")]
+        return self._load(f"{folder}/{names[-1]}") if names else None
+
+    def history(self, asset: str, partition: str | None = None) -> list[Snapshot]:
+        """All materialisations of an asset partition, oldest first."""
+        folder = f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}"
+        return [
+            self._load(f"{folder}/{name}")
+            for name in self.lake.names(folder)
+            if name.endswith(".json")
+        ]
+
+    def require(self, asset: str, partition: str | None = None) -> Snapshot:
+        """Like :meth:`latest`, but :class:`MissingInputError` when there is none."""
+        snapshot = self.latest(asset, partition)
+        if snapshot is None:
+            key = f"{asset}[{partition}]" if partition else asset
+            raise MissingInputError(f"{key} has not been materialised yet — materialise it first")
+        return snapshot
+
+    def materialise(
+        self,
+        asset: str,
+        partition: str | None = None,
+        *,
+        zone: Zone,
+        inputs: Sequence[Snapshot | Source],
+        config: Mapping[str, Any],
+        code_version: str,
+        produce: Callable[[Output], None],
+        frozen: bool = False,
+    ) -> Snapshot:
+        """The asset partition, made now by *produce* unless it is fresh.
+
+        *inputs* is the complete list of what *produce* reads; *config* holds all settings that
+        change what it writes (canonical JSON); *code_version* changes with the code. With
+        *frozen*, new inputs do not make the partition stale: it is made once for a configuration.
+        """
+        dependencies = [source.dependency() for source in inputs]
+        fingerprint = sha256_json(
+            {
+                "asset": asset,
+                "partition": partition,
+                "config": config,
+                "codeVersion": code_version,
+                "inputs": []
+                if frozen
+                else sorted([d["uri"], d["digest"]["sha256"]] for d in dependencies),
+            }
+        )
+        latest = self.latest(asset, partition)
+        if latest is not None and self._is_fresh(latest, fingerprint):
+            return latest
+        if self._planning:
+            raise Stale(f"{asset}[{partition}]" if partition else asset)
+        with self._lock(asset, partition):
+            latest = self.latest(asset, partition)
+            if latest is not None and self._is_fresh(latest, fingerprint):
+                return latest
+            if frozen and latest is not None and _fingerprint(latest) == fingerprint:
+                _refuse_another(latest, dependencies)
+            started = dt.datetime.now(dt.UTC)
+            folder = f"{zone}/{asset}/{partition or UNPARTITIONED}/{fingerprint[:16]}"
+            output = Output(self.lake, folder)
+            produce(output)
+            statement = statements.build(
+                asset=asset,
+                partition=partition,
+                folder=folder,
+                files=sorted(output.files, key=lambda file: file.name),
+                dependencies=dependencies,
+                config=config,
+                code_version=code_version,
+                fingerprint=fingerprint,
+                counts=output.counts,
+                run_id=self.run_id,
+                country=self.settings.country,
+                started=started,
+                finished=dt.datetime.now(dt.UTC),
+                previous=latest.statement_digest if latest else None,
+            )
+            path = self._next_statement(asset, partition)
+            with self.lake.writing(path, replace=False) as temporary:
+                temporary.write_bytes(canonical_json(statement))
+        self.made.append((asset, partition))
+        return self._load(path)
+
+    def _is_fresh(self, snapshot: Snapshot, fingerprint: str) -> bool:
+        if _fingerprint(snapshot) != fingerprint:
+            return False
+        try:
+            for file in snapshot.files:
+                self.lake.local_path(f"{snapshot.folder}/{file.name}", file.sha256)
+        except (CorruptedError, MissingInputError):
+            return False
+        return True
+
+    def _lock(self, asset: str, partition: str | None) -> FileLock:
+        path = self.settings.home.resolve() / "locks" / asset / f"{partition or UNPARTITIONED}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
+
+    def _next_statement(self, asset: str, partition: str | None) -> str:
+        folder = f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}"
+        names = [name for name in self.lake.names(folder) if name.endswith(".json")]
+        number = int(names[-1].removesuffix(".json")) + 1 if names else 1
+        return f"{folder}/{number:06d}.json"
+
+    def _load(self, path: str) -> Snapshot:
+        data = self.lake.read(path)
+        try:
+            statement = json.loads(data)
+            parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
+            folder = statement["predicate"]["dsk"]["folder"]
+            files = tuple(
+                WrittenFile(
+                    subject["name"].removeprefix(f"{folder}/"),
+                    subject["digest"]["sha256"],
+                    subject["annotations"]["bytes"],
+                    subject["annotations"].get("rows"),
+                )
+                for subject in statement["subject"]
+            )
+            asset, partition = parameters["asset"], parameters["partition"]
+        except (ValueError, KeyError, TypeError):
+            raise CorruptedError(
+                f"{path} is not a readable statement — restore it from a copy of the evidence zone"
+            ) from None
+        return Snapshot(
+            asset=asset,
+            partition=partition,
+            digest=_digest(files),
+            folder=folder,
+            files=files,
+            statement=statement,
+            statement_digest=sha256_bytes(data),
+            lake=self.lake,
+        )

@@ -1,0 +1,55 @@
+"""What went wrong in a stage for one partition, kept until the stage succeeds for it."""
+
+import datetime as dt
+import json
+from dataclasses import asdict, dataclass
+
+from dsk_assets.errors import safe_message
+from dsk_assets.evidence.catalog import UNPARTITIONED, Catalog
+from dsk_assets.lake.digests import canonical_json
+from dsk_assets.lake.store import Zone
+
+FOLDER = f"{Zone.EVIDENCE}/failures"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A stage that failed: *message* holds no donated text (see :func:`safe_message`)."""
+
+    asset: str
+    partition: str
+    message: str
+    attempts: int
+    at: str
+
+
+def record(
+    catalog: Catalog, asset: str, partition: str | None, error: BaseException, attempts: int
+) -> Failure:
+    """Keep that *asset* failed for *partition* after so many attempts."""
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    failure = Failure(asset, partition or UNPARTITIONED, safe_message(error), attempts, now)
+    with catalog.lake.writing(_path(asset, partition)) as path:
+        path.write_bytes(canonical_json(asdict(failure)))
+    return failure
+
+
+def clear(catalog: Catalog, asset: str, partition: str | None) -> None:
+    """Forget an earlier failure: the stage has succeeded."""
+    catalog.lake.remove(_path(asset, partition))
+
+
+def failures(catalog: Catalog) -> list[Failure]:
+    """All failures that still stand, by asset and partition."""
+    lake = catalog.lake
+    found = []
+    for group in lake.names(FOLDER):
+        for asset in lake.names(f"{FOLDER}/{group}"):
+            for name in lake.names(f"{FOLDER}/{group}/{asset}"):
+                data = json.loads(lake.read(f"{FOLDER}/{group}/{asset}/{name}"))
+                found.append(Failure(**data))
+    return found
+
+
+def _path(asset: str, partition: str | None) -> str:
+    return f"{FOLDER}/{asset}/{partition or UNPARTITIONED}.json"

@@ -1,0 +1,140 @@
+"""Statements: what was made, from what exactly, by which code, when and where.
+
+An in-toto Statement v1 (https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md)
+with an SLSA provenance v1 predicate (https://slsa.dev/spec/v1.0/provenance). Its subjects are the
+files that were written, its ``resolvedDependencies`` the complete list of inputs.
+"""
+
+import datetime as dt
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from dsk_assets.settings import PROJECT_ROOT
+
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+BUILD_TYPE = "urn:dsk:build:asset-materialisation:v1"
+PACKAGES = (
+    "dsk-assets",
+    "duckdb",
+    "polars",
+    "presidio-analyzer",
+    "pyarrow",
+    "tokenizers",
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input from outside the lake: a delivered folder, a consortium file, a base model."""
+
+    name: str
+    digest: str
+
+    def dependency(self) -> dict[str, Any]:
+        """This input as a resource descriptor of in-toto."""
+        return {"uri": f"dsk-source:{self.name}", "digest": {"sha256": self.digest}}
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file below a materialisation's folder: its *name* there, SHA-256, size and rows."""
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+
+def build(
+    *,
+    asset: str,
+    partition: str | None,
+    folder: str,
+    files: Sequence[WrittenFile],
+    dependencies: Sequence[Mapping[str, Any]],
+    config: Mapping[str, Any],
+    code_version: str,
+    fingerprint: str,
+    counts: Mapping[str, Any],
+    run_id: str,
+    country: str,
+    started: dt.datetime,
+    finished: dt.datetime,
+    previous: str | None,
+) -> dict[str, Any]:
+    """The statement of one materialisation.
+
+    *previous* is the SHA-256 of the asset partition's statement before this one, so that each
+    partition's statements form a chain. *counts* are numbers, or names with numbers: never text.
+    """
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [
+            {
+                "name": f"{folder}/{file.name}",
+                "digest": {"sha256": file.sha256},
+                "annotations": {"bytes": file.bytes}
+                | ({} if file.rows is None else {"rows": file.rows}),
+            }
+            for file in files
+        ],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {"asset": asset, "partition": partition},
+                "internalParameters": {
+                    "codeVersion": code_version,
+                    "config": config,
+                    "fingerprint": fingerprint,
+                },
+                "resolvedDependencies": list(dependencies),
+            },
+            "runDetails": {
+                "builder": {"id": "urn:dsk:platform", "version": package_versions()},
+                "metadata": {
+                    "invocationId": run_id,
+                    "startedOn": _timestamp(started),
+                    "finishedOn": _timestamp(finished),
+                },
+            },
+            "dsk": {
+                "folder": folder,
+                "counts": dict(counts),
+                "code": code_revision(),
+                "country": country,
+                "previous": previous,
+            },
+        },
+    }
+
+
+def _timestamp(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@cache
+def package_versions() -> dict[str, str]:
+    """Versions of the packages whose code decides what is written."""
+    return {name: version(name) for name in PACKAGES}
+
+
+@cache
+def code_revision() -> dict[str, Any]:
+    """The commit of the running code and whether files were changed since; empty outside git."""
+    git = ["git", "-C", str(PROJECT_ROOT)]
+    try:
+        commit = subprocess.run(
+            [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        changed = subprocess.run(
+            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": commit, "dirty": bool(changed.strip())}

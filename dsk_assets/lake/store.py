@@ -1,0 +1,159 @@
+"""The lake: four zones of files, in a local folder or in S3, written whole or not at all.
+
+A file is written under a temporary name, synced and renamed (S3 replaces an object at once), so
+nothing under a final name is ever half written. Readers get a local path whose bytes have been
+checked against the digest that the statement names.
+"""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
+from dsk_assets.lake.digests import sha256_file
+from dsk_assets.settings import Settings
+
+
+class Zone(StrEnum):
+    """Who may read a file (see the table of zones in ``docs/architecture.md``)."""
+
+    RESTRICTED = "restricted"
+    CURATED = "curated"
+    EVIDENCE = "evidence"
+    PUBLIC = "public"
+
+
+class Lake:
+    """Files below one root. Paths are relative, with ``/`` between their parts."""
+
+    def __init__(self, settings: Settings):
+        options = {}
+        if settings.lake_url.startswith("s3://"):
+            options = {
+                "endpoint_url": settings.s3_endpoint or None,
+                "client_kwargs": {"region_name": settings.s3_region},
+            }
+        self.fs, self.root = fsspec.core.url_to_fs(settings.lake_url, **options)
+        self.is_local = isinstance(self.fs, LocalFileSystem)
+        self._cache = settings.home.resolve() / "cache"
+        if self.is_local:
+            Path(self.root).mkdir(parents=True, exist_ok=True)
+
+    def url(self, path: str) -> str:
+        """The full address of *path*, for display."""
+        return str(self.fs.unstrip_protocol(f"{self.root}/{path}"))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is a file under *path*."""
+        return bool(self.fs.isfile(f"{self.root}/{path}"))
+
+    def names(self, folder: str) -> list[str]:
+        """Names of the files and folders directly below *folder*, sorted; no temporary ones."""
+        try:
+            entries = self.fs.ls(f"{self.root}/{folder}", detail=False, refresh=True)
+        except FileNotFoundError:
+            return []
+        names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(name for name in names if not name.startswith(".tmp-"))
+
+    def read(self, path: str) -> bytes:
+        """The bytes of *path*; :class:`MissingInputError` where there is no such file."""
+        try:
+            return bytes(self.fs.cat_file(f"{self.root}/{path}"))
+        except FileNotFoundError:
+            raise MissingInputError(f"{path} is not in the lake") from None
+
+    def remove(self, path: str) -> None:
+        """Delete the file *path* where there is one."""
+        with suppress(FileNotFoundError):
+            self.fs.rm_file(f"{self.root}/{path}")
+
+    @contextmanager
+    def writing(self, path: str, *, replace: bool = True) -> Iterator[Path]:
+        """A local path to write to; on leaving, its bytes appear under *path*, whole.
+
+        With ``replace=False`` an existing file is an error (``FileExistsError``), also between
+        two writers at once. Raises :class:`StorageError` when the disk is full or read-only.
+        """
+        target = f"{self.root}/{path}"
+        folder = Path(target).parent if self.is_local else self._cache / "writing"
+        temporary = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".tmp-", dir=folder)
+            os.close(handle)
+            temporary = Path(name)
+            yield temporary
+            if self.is_local:
+                temporary.chmod(0o600 if path.startswith(f"{Zone.RESTRICTED}/") else 0o644)
+                _publish_local(temporary, Path(target), replace=replace)
+            else:
+                if not replace and self.fs.exists(target):
+                    raise FileExistsError(path)
+                self.fs.put_file(str(temporary), target)
+        except OSError as error:
+            if isinstance(error, FileExistsError):
+                raise
+            reason = os.strerror(error.errno) if error.errno else type(error).__name__
+            remedy = (
+                "free some space and run again; nothing already written was touched"
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+                else "check the folder and its permissions, then run again"
+            )
+            raise StorageError(f"could not write {path}: {reason} — {remedy}") from None
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+
+    def local_path(self, path: str, sha256: str) -> Path:
+        """A local file with the bytes of *path*, checked to have the digest *sha256*.
+
+        Raises :class:`CorruptedError` when the bytes differ and :class:`MissingInputError` when
+        the file is gone.
+        """
+        local = Path(f"{self.root}/{path}") if self.is_local else self._fetched(path, sha256)
+        if not local.exists():
+            raise MissingInputError(f"{path} is not in the lake")
+        if sha256_file(local) != sha256:
+            raise CorruptedError(
+                f"{path} has other bytes than its statement says (expected sha256 {sha256}) — "
+                "the next run makes it again from its inputs; if it is a landed donation, "
+                "deliver it again"
+            )
+        return local
+
+    def _fetched(self, path: str, sha256: str) -> Path:
+        """A copy of an object, fetched once for each of its versions (entity tags)."""
+        address = f"{self.root}/{path}"
+        try:
+            tag = str(self.fs.info(address, refresh=True)["ETag"]).strip('"')
+            local = self._cache / "objects" / f"{sha256}-{tag}"
+            if not local.exists():
+                local.parent.mkdir(parents=True, exist_ok=True)
+                partial = local.with_name(f".tmp-{os.getpid()}-{local.name}")
+                self.fs.get_file(address, str(partial))
+                partial.replace(local)
+        except FileNotFoundError:
+            raise MissingInputError(f"{path} is not in the lake") from None
+        return local
+
+
+def _publish_local(temporary: Path, target: Path, *, replace: bool) -> None:
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    if replace:
+        temporary.replace(target)
+    else:
+        os.link(temporary, target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,116 @@
+"""Every setting of the platform, read from the environment (prefix ``DSK_``).
+
+The defaults run the demonstration on one machine. Production sets ``DSK_LAKE`` to an S3 address
+in an EU region and ``DSK_CONSORTIUM`` to the consortium's own folder.
+"""
+
+import datetime as dt
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dsk_assets.errors import SettingsError
+
+# fmt: off
+EU_COUNTRIES = frozenset((
+    "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU",
+    "IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
+))
+# fmt: on
+"""The 27 member states (ISO 3166-1 alpha-2). Not the EEA, not the United Kingdom."""
+
+EU_REGIONS = {
+    "eu-central-1": "DE",
+    "eu-west-1": "IE",
+    "eu-west-3": "FR",
+    "eu-north-1": "SE",
+    "eu-south-1": "IT",
+    "eu-south-2": "ES",
+    "lumi-prod": "FI",
+}
+"""Storage regions known to lie in the EU. ``eu-west-2`` is London and ``eu-central-2`` Zurich."""
+
+PROJECT_ROOT = Path(__file__).resolve().parents[1]
+"""The folder that holds ``expectations/`` and ``dbt_project/`` beside the package."""
+
+
+class Settings(BaseSettings):
+    """Where things are and how much of the machine to use.
+
+    Raises :class:`~dsk_assets.errors.SettingsError` from :func:`load_settings` when a value is
+    unknown or when storage lies outside the EU.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="DSK_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path(".dsk"), description="All that a run makes lies below this folder.")
+    lake: str = Field("", description="Folder or s3:// address of the lake; default HOME/lake.")
+    consortium: Path = Field(
+        PROJECT_ROOT / "examples" / "consortium",
+        description="Folder with members, agreements, use cases, policies and donations.",
+    )
+    country: str = Field("DK", description="Country where this host stands (EU member state).")
+    s3_endpoint: str = Field("", description="Address of an S3 service other than the default.")
+    s3_region: str = Field("", description="Region of the S3 bucket; must lie in the EU.")
+    workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        description="Processes for work over parts.",
+    )
+    today: dt.date | None = Field(
+        None, description="Judge approvals as of this date instead of today (for audits)."
+    )
+
+    @cached_property
+    def lake_url(self) -> str:
+        """The lake's address: an absolute folder or ``s3://bucket/prefix``."""
+        return self.lake or str(self.home.resolve() / "lake")
+
+    @property
+    def date(self) -> dt.date:
+        """The day on which approvals are judged."""
+        return self.today or dt.date.today()
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home.resolve() / "dagster"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, checked for the promise that data never leave the EU."""
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "DSK_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name} is {first['input']!r}: {first['msg']}") from None
+    if settings.country not in EU_COUNTRIES:
+        raise SettingsError(
+            f"DSK_COUNTRY is {settings.country!r}, which is not an EU member state: donated data "
+            "may not leave the EU. Run on a host inside the EU and name its country, such as DK."
+        )
+    scheme, found, _ = settings.lake_url.partition("://")
+    if found and scheme != "s3":
+        raise SettingsError(
+            f"DSK_LAKE is {settings.lake_url!r}: only a folder or s3://bucket/prefix can be "
+            "checked to lie in the EU — use one of these"
+        )
+    if (
+        found
+        and "amazonaws.com" in settings.s3_endpoint
+        and (settings.s3_region not in settings.s3_endpoint)
+    ):
+        raise SettingsError(
+            f"DSK_S3_ENDPOINT is {settings.s3_endpoint!r}, which is not in region "
+            f"{settings.s3_region!r} — name the endpoint of that region, or leave it out"
+        )
+    if found and settings.s3_region not in EU_REGIONS:
+        raise SettingsError(
+            f"DSK_S3_REGION is {settings.s3_region!r}, which is not a known EU region: donated "
+            f"data may not leave the EU. Use one of {', '.join(sorted(EU_REGIONS))}."
+        )
+    return settings
