@@ -1,0 +1,109 @@
+"""Policies: how a donation's text is judged, one YAML file each, chosen by donation.
+
+A policy names the donations it applies to; the one named ``default`` applies to all others. Each
+section is the configuration of one asset, so a changed section makes just that asset stale.
+"""
+
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dsk_assets.errors import SettingsError
+
+
+class Section(BaseModel):
+    """A part of a policy; unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LanguagePolicy(Section):
+    """Which languages a document may have (ISO 639-1 codes)."""
+
+    accept: tuple[str, ...] = ("da",)
+    confusable: tuple[str, ...] = ("nb", "nn", "sv")
+    """Accepted too where a document has fewer than ``confusable_below`` characters."""
+    confusable_below: int = 200
+    min_share: float = Field(0.5, ge=0, le=1)
+    """Least share of a document's letters that must stand in accepted paragraphs."""
+
+
+class PersonalDataPolicy(Section):
+    """What happens with findings of personal data."""
+
+    actions: dict[str, Literal["placeholder", "pseudonym", "generalise", "keep"]] = {}
+    """Action by entity type, ``placeholder`` where none is named."""
+    keep_names: tuple[str, ...] = ()
+    """Published authors, judges and other persons who may stay; never direct identifiers."""
+    max_density: float = Field(10.0, gt=0)
+    """Direct identifiers a thousand words above which a document is withheld."""
+    min_score: float = Field(0.35, ge=0, le=1)
+
+
+class QualityPolicy(Section):
+    """Which rule set judges a document, and which of its rules are left out."""
+
+    rules: str = "danish-prose-v1"
+    disabled: tuple[str, ...] = ()
+    thresholds: dict[str, float] = {}
+    """Other thresholds than the rule set's own, by rule."""
+
+
+class DuplicatesPolicy(Section):
+    """Which duplicates are dropped."""
+
+    exact: bool = True
+    near: bool = True
+
+
+class Policy(Section):
+    """How one kind of donation is judged."""
+
+    name: str
+    version: str
+    applies_to: tuple[str, ...] = ()
+    language: LanguagePolicy = LanguagePolicy()
+    personal_data: PersonalDataPolicy = PersonalDataPolicy()
+    quality: QualityPolicy = QualityPolicy()
+    duplicates: DuplicatesPolicy = DuplicatesPolicy()
+    weight: float = Field(1.0, gt=0)
+    """How often the donation's documents are read in one pass over a corpus release."""
+
+
+def load_policies(consortium: Path) -> list[Policy]:
+    """The policies in ``policies/*.yaml`` of the consortium's folder, ``default`` first.
+
+    Raises :class:`SettingsError` for a missing default, an unknown field or a donation that two
+    policies name.
+    """
+    paths = sorted((consortium / "policies").glob("*.yaml"))
+    policies = [_read(path, path.stat().st_mtime_ns) for path in paths]
+    policies.sort(key=lambda policy: policy.name != "default")
+    if not policies or policies[0].name != "default":
+        raise SettingsError(
+            f"{consortium}/policies has no policy named default — add policies/default.yaml"
+        )
+    named = Counter(donation for policy in policies for donation in policy.applies_to)
+    for donation, times in named.items():
+        if times > 1:
+            raise SettingsError(f"two policies name donation {donation} — leave it in one of them")
+    return policies
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, modified: int) -> Policy:
+    """One policy file; read again when it was *modified* since."""
+    try:
+        return Policy.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"policies/{path.name} cannot be read: {error}") from None
+
+
+def policy_for(consortium: Path, donation_id: str) -> Policy:
+    """The policy of a donation."""
+    policies = load_policies(consortium)
+    return next((policy for policy in policies if donation_id in policy.applies_to), policies[0])

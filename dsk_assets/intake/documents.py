@@ -1,0 +1,210 @@
+"""The stage ``donations/documents``: what landed files say, as documents.
+
+Every landed file, and every member or attachment inside one, gets a row in ``source_file`` with
+an outcome: nothing vanishes. Documents are written as they are read, so memory does not grow with
+the donation.
+"""
+
+from calendar import monthrange
+from collections import Counter
+from collections.abc import Iterator
+from importlib.metadata import version
+from itertools import chain, count
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsk_assets.evidence import admission
+from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.intake.landing import manifest_of
+from dsk_assets.intake.limits import as_config
+from dsk_assets.intake.manifest import Manifest
+from dsk_assets.intake.reading import Document, Reading
+from dsk_assets.intake.sources import Source
+from dsk_assets.lake.progress import track
+from dsk_assets.lake.store import Zone
+from dsk_assets.lake.tables import PART_BYTES
+
+ASSET = "donations/documents"
+CODE_VERSION = "1"
+LIBRARIES = (
+    "charset-normalizer",
+    "lxml",
+    "openpyxl",
+    "pypdfium2",
+    "python-docx",
+    "striprtf",
+    "trafilatura",
+)
+"""Libraries whose version decides what text comes out of a file."""
+
+_DOCUMENT_COLUMNS: dict[str, pa.DataType] = {
+    "doc_id": pa.string(),
+    "donation_id": pa.string(),
+    "file_id": pa.string(),
+    "ordinal": pa.int32(),
+    "text": pa.string(),
+    "text_sha256": pa.string(),
+    "n_char": pa.int64(),
+    "n_word": pa.int64(),
+    "added": pa.string(),
+    "created": pa.string(),
+}
+DOCUMENT = pa.schema(_DOCUMENT_COLUMNS)
+"""One document. ``n_word`` counts words of letters and digits, without punctuation; ``added`` is
+the day of receipt, ``created`` the period of the content ("from, to")."""
+
+_SOURCE_FILE_COLUMNS: dict[str, pa.DataType] = {
+    "file_id": pa.string(),
+    "donation_id": pa.string(),
+    "rel_path": pa.string(),
+    "media_type": pa.string(),
+    "bytes": pa.int64(),
+    "encoding": pa.string(),
+    "reader": pa.string(),
+    "outcome": pa.string(),
+    "reason": pa.string(),
+    "documents": pa.int64(),
+}
+SOURCE_FILE = pa.schema(_SOURCE_FILE_COLUMNS)
+"""One file, or member of a file (``archive.zip!/member.txt``), and what became of it."""
+
+_WORD = r"[\pL\pM\pN]+(?:['’\-][\pL\pM\pN]+)*"
+_BATCH_BYTES = 4 * 1024 * 1024
+_BATCH_ROWS = 4096
+
+
+def documents(catalog: Catalog, donation: str) -> Snapshot:
+    """The documents of a landed donation, and the outcome of each of its files.
+
+    Demands the gate ``approval``. Writes the tables ``document`` and ``source_file`` and the
+    counts ``documents``, ``characters``, ``words``, ``files`` (by outcome), ``encodings``,
+    ``records_without_text`` and ``records_skipped``.
+    """
+    landing = catalog.require("donations/landing", donation)
+    approval = admission.require(catalog, "approval", landing)
+
+    def produce(out: Output) -> None:
+        manifest = manifest_of(landing)
+        reading = Reading(manifest.donation_id)
+        totals: Counter[str] = Counter()
+        _write_documents(out, _read(landing, manifest, reading), manifest, totals)
+        out.table("source_file", [_source_files(reading, manifest)], SOURCE_FILE)
+        out.count(
+            documents=totals["documents"],
+            characters=totals["characters"],
+            words=totals["words"],
+            files=_sorted(Counter(row.outcome for row in reading.files)),
+            encodings=_sorted(Counter(row.encoding for row in reading.files if row.encoding)),
+            records_without_text=reading.without_text,
+            records_skipped=reading.skipped,
+        )
+
+    return catalog.materialise(
+        ASSET,
+        donation,
+        zone=Zone.RESTRICTED,
+        inputs=[landing, approval],
+        config={
+            "limits": as_config(),
+            "partBytes": PART_BYTES,
+            "libraries": {name: version(name) for name in LIBRARIES},
+        },
+        code_version=CODE_VERSION,
+        produce=produce,
+    )
+
+
+def _sorted(counter: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counter.items()))
+
+
+def _read(landing: Snapshot, manifest: Manifest, reading: Reading) -> Iterator[Document]:
+    files = sorted(manifest.files, key=lambda file: file.path)
+    for file in track(files, "Reading files", unit="files"):
+        path = landing.path(f"files/{file.sha256}")
+        yield from reading.read(Source.of_file(path, file.path), file.sha256)
+
+
+def _write_documents(
+    out: Output, found: Iterator[Document], manifest: Manifest, totals: Counter[str]
+) -> None:
+    """The table ``document`` in parts of at most ``PART_BYTES`` of text; one part if empty."""
+    for part in count():
+        first = next(found, None)
+        if first is None and part > 0:
+            return
+        rest = chain([first], found) if first is not None else iter(())
+        out.table("document", _batches(rest, manifest, totals), DOCUMENT, part=part)
+
+
+def _batches(
+    found: Iterator[Document], manifest: Manifest, totals: Counter[str]
+) -> Iterator[pa.RecordBatch]:
+    """Batches of rows until ``PART_BYTES`` of text have been given."""
+    batch: list[Document] = []
+    batch_bytes = part_bytes = 0
+    for document in found:
+        batch.append(document)
+        size = len(document.text.encode())
+        batch_bytes += size
+        part_bytes += size
+        full = part_bytes >= PART_BYTES
+        if full or batch_bytes >= _BATCH_BYTES or len(batch) == _BATCH_ROWS:
+            yield _record_batch(batch, manifest, totals)
+            batch, batch_bytes = [], 0
+        if full:
+            return
+    if batch:
+        yield _record_batch(batch, manifest, totals)
+
+
+def _record_batch(
+    batch: list[Document], manifest: Manifest, totals: Counter[str]
+) -> pa.RecordBatch:
+    text = pa.array([document.text for document in batch], pa.string())
+    characters = pc.utf8_length(text)
+    words = pc.count_substring_regex(text, _WORD)
+    totals["documents"] += len(batch)
+    totals["characters"] += pc.sum(characters).as_py()
+    totals["words"] += pc.sum(words).as_py()
+    columns: dict[str, Any] = {
+        "doc_id": [document.doc_id for document in batch],
+        "donation_id": [manifest.donation_id] * len(batch),
+        "file_id": [document.file_id for document in batch],
+        "ordinal": pa.array([document.ordinal for document in batch], pa.int32()),
+        "text": text,
+        "text_sha256": [document.text_sha256 for document in batch],
+        "n_char": characters.cast(pa.int64()),
+        "n_word": words.cast(pa.int64()),
+        "added": [_added(manifest)] * len(batch),
+        "created": [_created(manifest)] * len(batch),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=DOCUMENT)
+
+
+def _source_files(reading: Reading, manifest: Manifest) -> pa.RecordBatch:
+    rows = [{"donation_id": manifest.donation_id, **vars(row)} for row in reading.files]
+    return pa.RecordBatch.from_pylist(rows, schema=SOURCE_FILE)
+
+
+def _added(manifest: Manifest) -> str:
+    return (manifest.received or manifest.rights.approval.approved_on).isoformat()
+
+
+def _created(manifest: Manifest) -> str:
+    """The period of the content, months and years widened to days: ``1871-01-01, 1871-12-31``."""
+    period = manifest.dataset.period
+    return f"{_first_day(period.content_start)}, {_last_day(period.content_end)}"
+
+
+def _first_day(date: str) -> str:
+    return date if date == "unknown" else (date + "-01-01")[:10]
+
+
+def _last_day(date: str) -> str:
+    if date == "unknown" or len(date) == 10:
+        return date
+    year, month = int(date[:4]), int(date[5:] or 12)
+    return f"{year:04d}-{month:02d}-{monthrange(year, month)[1]}"
