@@ -1,0 +1,142 @@
+"""How well personal data is found: recall, precision and leaks by type on labelled documents.
+
+A labelled document is a JSON line ``{"id", "text", "spans": [{"start", "end", "label"}]}``,
+optionally with ``decoys`` (``start``, ``end``, ``kind``): look-alikes that are no personal data.
+A span is *found* when every letter and digit of it is covered by findings of any type, so that
+redaction removes it whole; it is *labelled* when one of them has its type. A document *leaks*
+when a span in it is not found. Precision is the share of findings that overlap a labelled span;
+findings on case and order numbers, which a careful filter may take, do not count against it.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dsk_assets.lake.progress import track
+from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, Finding, analyser
+from dsk_assets.privacy.redact import resolve
+
+TOLERATED = ("case_no", "order_no")
+
+
+@dataclass
+class Tally:
+    """Counts for one type: labelled spans, those found and rightly labelled, and findings."""
+
+    spans: int = 0
+    found: int = 0
+    labelled: int = 0
+    findings: int = 0
+    right: int = 0
+
+    @property
+    def recall(self) -> float | None:
+        """Share of labelled spans that are found whole."""
+        return self.found / self.spans if self.spans else None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of findings that overlap a labelled span."""
+        return self.right / self.findings if self.findings else None
+
+
+@dataclass
+class Score:
+    """The outcome over a set of documents."""
+
+    by_type: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    decoys: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    documents: int = 0
+    with_personal_data: int = 0
+    leaking: int = 0
+
+    @property
+    def total(self) -> Tally:
+        """All types together."""
+        tallies = self.by_type.values()
+        return Tally(*(sum(getattr(t, name) for t in tallies) for name in vars(Tally())))
+
+    def markdown(self) -> str:
+        """A table in Markdown: one line a type, then all of them, then the look-alikes."""
+        lines = ["| type | spans | recall | leak | right label | findings | precision |"]
+        lines.append("|---|---:|---:|---:|---:|---:|---:|")
+        for name, tally in [*sorted(self.by_type.items()), ("**all**", self.total)]:
+            leak = None if tally.recall is None else 1 - tally.recall
+            right = tally.labelled / tally.spans if tally.spans else None
+            lines.append(
+                f"| {name} | {tally.spans} | {_percent(tally.recall)} | {_percent(leak)} | "
+                f"{_percent(right)} | {tally.findings} | {_percent(tally.precision)} |"
+            )
+        share = self.leaking / self.with_personal_data if self.with_personal_data else None
+        lines += [
+            "",
+            f"{self.documents} documents; of {self.with_personal_data} with personal data, "
+            f"{self.leaking} ({_percent(share)}) leak at least one span.",
+        ]
+        if self.decoys:
+            lines += ["", "| look-alike | number | taken |", "|---|---:|---:|"]
+            for kind, tally in sorted(self.decoys.items()):
+                lines.append(f"| {kind} | {tally.spans} | {_percent(tally.recall)} |")
+        return "\n".join(lines) + "\n"
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f} %"
+
+
+def evaluate(labelled: Path, engine: Analyser | None = None) -> str:
+    """The table for the JSON lines of *labelled*, in Markdown."""
+    with labelled.open(encoding="utf-8") as lines:
+        documents = (json.loads(line) for line in lines if line.strip())
+        return score(track(documents, "evaluate", unit="documents"), engine).markdown()
+
+
+def score(
+    documents: Iterable[Mapping[str, Any]],
+    engine: Analyser | None = None,
+    min_score: float = MIN_SCORE,
+) -> Score:
+    """Score *engine* (the usual analyser by default) on labelled *documents*."""
+    engine = engine or analyser()
+    outcome = Score()
+    for document in documents:
+        _judge(document, resolve(engine.find(document["text"], min_score)), outcome)
+    return outcome
+
+
+def _judge(document: Mapping[str, Any], findings: list[Finding], score: Score) -> None:
+    text, spans = document["text"], document["spans"]
+    decoys = document.get("decoys", [])
+    covered = {place for f in findings for place in range(f.start, f.end)}
+    leaks = False
+    for span in spans:
+        tally = score.by_type[span["label"]]
+        inside = range(span["start"], span["end"])
+        found = all(place in covered for place in inside if text[place].isalnum())
+        tally.spans += 1
+        tally.found += found
+        tally.labelled += found and any(
+            f.entity == span["label"] and _overlap(f, span) for f in findings
+        )
+        leaks |= not found
+    tolerated = [decoy for decoy in decoys if decoy["kind"] in TOLERATED]
+    for finding in findings:
+        right = any(_overlap(finding, span) for span in spans)
+        if right or not any(_overlap(finding, decoy) for decoy in tolerated):
+            tally = score.by_type[finding.entity]
+            tally.findings += 1
+            tally.right += right
+    for decoy in decoys:
+        tally = score.decoys[decoy["kind"]]
+        tally.spans += 1
+        tally.found += any(place in covered for place in range(decoy["start"], decoy["end"]))
+    score.documents += 1
+    score.with_personal_data += bool(spans)
+    score.leaking += leaks
+
+
+def _overlap(finding: Finding, span: Mapping[str, Any]) -> bool:
+    return bool(finding.start < span["end"] and span["start"] < finding.end)

@@ -1,0 +1,115 @@
+"""Folding of text before it is searched, with a map from folded places back to the original.
+
+Personal data hides from patterns behind typography: no-break and thin spaces, six kinds of dash,
+zero-width characters, full-width and Arabic-Indic digits, HTML entities, combining accents,
+UTF-8 read as Windows-1252, quoted mail (``> ``) and hyphenation at line ends. Each is folded to
+its plain form; a finding in the folded text is then mapped back to the characters it came from.
+"""
+
+import html
+import re
+import unicodedata
+from bisect import bisect_right
+from dataclasses import dataclass
+
+_SPACES = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_DASHES = r"\u2010-\u2015\u2212\ufe58\ufe63"
+_INVISIBLE = r"\u00ad\u200b-\u200d\u2060\ufeff\u180e\u202a-\u202e\u2066-\u2069"
+_COMBINING = r"\u0300-\u036f"
+
+
+def _misread(letter: str) -> str:
+    """The two characters that a UTF-8 *letter* becomes when it is read as Windows-1252."""
+    return "".join(
+        bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in letter.encode("utf-8")
+    )
+
+
+_MISREAD = {_misread(chr(code)): chr(code) for code in range(0xC0, 0x180)}
+
+_FOLDABLE = re.compile(
+    rf"(?P<quote>(?:(?<=\n)|\A)(?:>[ ]?)+)"
+    rf"|(?P<hyphenation>(?<=[a-zæøå])-\n(?=[a-zæøå]))"
+    rf"|(?P<entity>&(?:\#\d{{2,6}}|\#x[0-9a-fA-F]{{2,5}}|[A-Za-z]{{2,8}});)"
+    rf"|(?P<misread>{'|'.join(sorted(map(re.escape, _MISREAD)))})"
+    rf"|(?P<invisible>[{_INVISIBLE}]+)"
+    rf"|(?P<space>[{_SPACES}])"
+    rf"|(?P<dash>[{_DASHES}])"
+    rf"|(?P<wide>[\uff01-\uff5e])"
+    rf"|(?P<digit>(?![0-9])\d)"
+    rf"|(?P<combined>[^\W\d_][{_COMBINING}]+)"
+)
+_PLAIN = re.compile(r"[\x20-\x25\x27-\x3d\x3f-\x7eæøåÆØÅéÉüÜöÖäÄ§«»”“’´\n]*")
+
+
+def _folded(match: re.Match[str]) -> str:
+    kind, found = match.lastgroup, match.group()
+    if kind == "entity":
+        character = html.unescape(found)
+        inner = None if character in (">", found) else _FOLDABLE.fullmatch(character)
+        return _folded(inner) if inner else character
+    if kind == "misread":
+        return _MISREAD[found]
+    if kind == "combined":
+        return unicodedata.normalize("NFC", found)
+    if kind == "wide":
+        return chr(ord(found) - 0xFEE0)
+    if kind == "digit":
+        return str(unicodedata.decimal(found))
+    return {"space": " ", "dash": "-"}.get(kind or "", "")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A folded text and where its parts came from.
+
+    ``starts`` holds folded places where the offset changes, ``origins`` the original place of
+    each, and ``exact`` whether the stretch from there is the same text in both.
+    """
+
+    text: str
+    length: int
+    starts: tuple[int, ...] = (0,)
+    origins: tuple[int, ...] = (0,)
+    exact: tuple[bool, ...] = (True,)
+
+    def original(self, start: int, end: int) -> tuple[int, int]:
+        """The span of the original text that the folded span ``start:end`` came from."""
+        return self._origin(start, False), self._origin(end - 1, True)
+
+    def _origin(self, place: int, end: bool) -> int:
+        stretch = bisect_right(self.starts, place) - 1
+        if self.exact[stretch]:
+            return self.origins[stretch] + place - self.starts[stretch] + end
+        if not end:
+            return self.origins[stretch]
+        after = stretch + 1
+        return self.origins[after] if after < len(self.origins) else self.length
+
+
+def fold(text: str) -> Folded:
+    """*text* in plain form, with the map back. Plain text is returned as it is."""
+    if "-\n" not in text and _PLAIN.fullmatch(text):
+        return Folded(text, len(text))
+    pieces: list[str] = []
+    stretches: list[tuple[int, int, bool]] = []
+    written = read = 0
+    for match in _FOLDABLE.finditer(text):
+        replacement = _folded(match)
+        if replacement == match.group():
+            continue
+        if match.start() > read:
+            stretches.append((written, read, True))
+            pieces.append(text[read : match.start()])
+            written += match.start() - read
+        if replacement:
+            stretches.append((written, match.start(), False))
+            pieces.append(replacement)
+            written += len(replacement)
+        read = match.end()
+    if read < len(text):
+        stretches.append((written, read, True))
+        pieces.append(text[read:])
+    if not stretches:
+        return Folded("", len(text))
+    return Folded("".join(pieces), len(text), *zip(*stretches, strict=True))

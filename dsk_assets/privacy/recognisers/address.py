@@ -1,0 +1,104 @@
+"""Danish addresses: street and number with floor and door, and post code with town."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.gazetteer import cities
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
+from dsk_assets.privacy.recognisers.tables import cells
+
+_SURE = r"vej|gade|all[eé]|stræde|vænge(?:t)?|boulevard|parken|bakken|vangen|toften|stien|svinget"
+_MORE = (
+    r"park|plads(?:en)?|torv(?:et)?|bakke|sti|have(?:n)?|toft|ager(?:en)?|mark(?:en)?|krog(?:en)?"
+    r"|dal(?:en)?|gård(?:en)?|kaj(?:en)?|bro(?:en)?|løkke(?:n)?|høj(?:en)?|vang|lund(?:en)?"
+    r"|brink(?:en)?|skrænten|eng(?:en)?|kæret|mosen|buen|ringen|gyde(?:n)?|skov(?:en)?|diget"
+    r"|klint(?:en)?|næs(?:set)?|odden|sletten|terrasserne|hegnet|passage(?:n)?|led(?:det)?|byen"
+)
+_CAP = r"[A-ZÆØÅÖÜÉ][\w.'’-]*"
+_GAP = r"[ \n]"
+_NUMBER = r"(?:nr\. ?)?[1-9]\d{0,2}(?: ?[A-Za-z](?![\w]))?(?: ?- ?\d{1,3}[A-Z]?(?!\d))?"
+_FLOOR = (
+    rf"(?i:,?{_GAP}?(?:(?:st|kl|k[1-9]|stuen|kld)\b\.?|\d{{1,2}}\.(?!\d)(?:{_GAP}?sal)?|\d{{1,2}}{_GAP}sal"
+    rf"|\d{{1,2}}(?={_GAP}(?:tv|th|mf)))"
+    rf"(?:,?{_GAP}?(?:(?:tv|th|mf|t\.v|t\.h|midtfor)\b\.?|(?:dør|lejl\.?){_GAP}?\d{{1,4}}|\d{{1,3}}\b(?![.\d])))?)"
+)
+_TOWN = rf"[A-ZÆØÅ][\wæøå.-]+(?:{_GAP}[A-ZÆØÅ](?!\w)|{_GAP}[A-ZÆØÅ][\wæøå.-]+){{0,2}}"
+_LOWER_TOWN = r"[a-zæøå]{3,}(?: [a-zæøå](?!\w))?"
+_TAIL = (
+    rf"(?:(?:,|,?{_GAP}-)?{_GAP}?(?:{_CAP}(?: {_CAP})?(?:,| -|(?=\n)){_GAP}?)?(?:DK[- ])?(?<!\d)"
+    rf"(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN}))"
+)
+_STREET = re.compile(
+    rf"(?<![\w-])(?P<street>(?:{_CAP}{_GAP}){{0,3}}?(?:[A-ZÆØÅ][\w'’-]*(?:{_SURE}|{_MORE})"
+    rf"|(?:{_CAP}{_GAP}){{1,3}}(?i:{_SURE}|{_MORE})|[a-zæøå]{{2,}}(?:{_SURE})"
+    rf"|[A-ZÆØÅ]{{3,}}(?:(?i:{_SURE}|{_MORE}))))"
+    rf"{_GAP}(?P<number>{_NUMBER})(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?"
+)
+_WITH_POST = re.compile(
+    rf"(?<![\w-])(?:{_CAP}{_GAP}){{1,3}}(?P<number>{_NUMBER})(?!\w),?{_FLOOR}?,{_TAIL}"
+)
+_LABELLED = re.compile(
+    rf"(?i:adresse|bopæl|bor på|boende|bor i|flyttet til|leveres til|sendt til)\W{{1,3}}"
+    rf"(?P<all>(?:{_CAP}{_GAP}){{1,4}}{_NUMBER}(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?)"
+)
+_POST = re.compile(rf"(?<![\w.,/-])(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN})")
+_PLACE = re.compile(r"postn|\bby\b|adresse|bopæl|\bbor\b|flytte|lever|er det", re.IGNORECASE)
+_HEADING = re.compile(r"adresse|postn|gade|vejnavn|bopæl|^by$|postnr_by", re.IGNORECASE)
+
+
+class AddressDkRecognizer(DanishRecognizer):
+    """Street, house number (1 to 999, a letter), floor, door, post code and town.
+
+    Source: danmarksadresser.dk, "Regler og vejledning: adresser". A street without a number is
+    a place, not an address. A post code with a town alone is taken when the town is a Danish
+    post town; one that looks like a year (1900 to 2099) only in Copenhagen or after a word such
+    as *bor*.
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("ADDRESS",)
+    COUNTRY_CODE: ClassVar[str] = "dk"
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The addresses in *text*."""
+        for match in _STREET.finditer(text):
+            yield Hit("ADDRESS", match.start(), _end(match), 0.8)
+        for match in _WITH_POST.finditer(text):
+            yield Hit("ADDRESS", match.start(), _end(match), 0.6)
+        for match in _LABELLED.finditer(text):
+            yield Hit("ADDRESS", match.start("all"), _end(match), 0.75)
+        for match in _POST.finditer(text):
+            end = _end(match)
+            known = end > match.start("town") and _is_town(text[match.start("town") : end])
+            year = 1900 <= int(match["post"]) < 2100
+            capital = match["town"].lower().startswith(("københavn", "frederiksberg"))
+            if known and (not year or capital or explained(text, match.start(), _PLACE, None, 25)):
+                yield Hit("ADDRESS", match.start(), end, 0.7)
+        for cell in cells(text):
+            value = text[cell.start : cell.end]
+            if value.strip() and _HEADING.search(cell.heading) and "@" not in value:
+                yield Hit("ADDRESS", cell.start, cell.end, 0.7)
+
+
+def _is_town(words: str) -> bool:
+    return re.sub(r"\s+", " ", words).strip(" .").lower() in cities() or bool(
+        re.fullmatch(
+            r"(?i)(københavn|frederiksberg|odense|aarhus|århus|aalborg)(\s[A-ZØ]{1,2})?", words
+        )
+    )
+
+
+def _end(match: re.Match[str]) -> int:
+    """Where the address ends: a town of several words only as far as such a town exists."""
+    town = match["town"]
+    if not town:
+        return match.end()
+    town, start = town.rstrip("."), match.start("town")
+    stops = [stop.start() for stop in re.finditer(r"[ \n]", town)] + [len(town)]
+    for stop in reversed(stops):
+        if _is_town(town[:stop]):
+            return start + len(town[:stop].rstrip("."))
+    if town[0].islower():
+        return match.start("post") if "number" not in match.re.groupindex else match.end("number")
+    letter = re.match(r"[\wæøå.-]+ [A-ZØ](?!\w)", town)
+    return start + (letter.end() if letter else len(town[: stops[0]].rstrip(".")))

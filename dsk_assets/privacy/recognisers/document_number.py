@@ -1,0 +1,85 @@
+"""Numbers of identity documents: passport, driving licence, health card, MitID, Nordic ids."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
+from dsk_assets.privacy.recognisers.checks import is_date, passes_luhn
+
+_AFTER_WORD = (
+    ("DK_PASSPORT", r"\bpas(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?", r"[A-Z0-9]\d{8}"),
+    ("DK_DRIVING_LICENCE", r"kørekort[^\n\d]{0,25}?", r"\d{8}"),
+    (
+        "DK_HEALTH_CARD",
+        r"(?:sundhedskort|sygesikrings\w*|gule? kort)[^\n]{0,30}?",
+        r"\d{8,20}",
+    ),
+    (
+        "DK_MITID",
+        r"(?:mitid|nemid)[^\n\d]{0,25}?",
+        r"(?:\d{4}-?\d{4,8}(?:-\d{4})?|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})",
+    ),
+    (
+        "FOREIGN_ID",
+        r"(?:opholds(?:kort|tilladelse)|udlændinge-?(?:nr|nummer|id)|id-?kort|nationalt id)"
+        r"[^\n\d]{0,25}?",
+        r"[A-Z]{0,3}\d{6,12}",
+    ),
+)
+_WORDED = tuple(
+    (entity, re.compile(rf"(?i:{word})(?<![^\W_])(?P<v>{value})(?![^\W_])"))
+    for entity, word, value in _AFTER_WORD
+)
+_SWEDISH = re.compile(
+    r"(?<!\d)(?P<c>19|20)?(?P<y>\d\d)(?P<m>\d\d)(?P<d>\d\d)[-+]?(?P<s>\d{4})(?!\d)"
+)
+_NORWEGIAN = re.compile(r"(?<!\d)\d{6} ?\d{5}(?!\d)")
+_FINNISH = re.compile(r"(?<![\w])(?P<d>\d{6})[-+A-FU-Y](?P<s>\d{3})(?P<c>[0-9A-Y])(?!\w)")
+_ID_WORDS = re.compile(r"svensk|norsk|personn|fødselsn|samordning|id-?n", re.IGNORECASE)
+_FIRST = (3, 7, 6, 1, 8, 9, 4, 5, 2, 1, 0)
+_SECOND = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
+
+
+class DocumentNumberRecognizer(DanishRecognizer):
+    """Identity documents by the word before the number; Nordic identity numbers by check digit.
+
+    No authority publishes the format of Danish passports and driving licences; nine characters
+    and eight digits are what documents show, and the word decides. Swedish (Luhn), Norwegian
+    (two modulus-11 digits, 0.8 % of random numbers) and Finnish numbers (one of 31 characters)
+    are checked; the Swedish one needs an explaining word or its twelve-digit form besides.
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = (
+        "DK_PASSPORT",
+        "DK_DRIVING_LICENCE",
+        "DK_HEALTH_CARD",
+        "DK_MITID",
+        "FOREIGN_ID",
+    )
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The numbers in *text*."""
+        for entity, pattern in _WORDED:
+            for match in pattern.finditer(text):
+                yield Hit(entity, match.start("v"), match.end("v"), 0.75)
+        for match in _SWEDISH.finditer(text):
+            ten = match["y"] + match["m"] + match["d"] + match["s"]
+            dated = is_date(int(match["d"]) % 60, int(match["m"]), 2000)
+            sure = match["c"] or explained(text, match.start(), _ID_WORDS, None, 30) == 1
+            if dated and sure and passes_luhn(ten):
+                yield Hit("FOREIGN_ID", match.start(), match.end(), 0.6)
+        for match in _NORWEGIAN.finditer(text):
+            digits = [int(c) for c in match.group() if c.isdigit()]
+            dated = is_date(digits[0] % 4 * 10 + digits[1], digits[2] % 4 * 10 + digits[3], 2000)
+            if dated and not _weighted(digits, _FIRST) and not _weighted(digits, _SECOND):
+                yield Hit("FOREIGN_ID", match.start(), match.end(), 0.6)
+        for match in _FINNISH.finditer(text):
+            day, month = int(match["d"][:2]), int(match["d"][2:4])
+            check = "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(match["d"] + match["s"]) % 31]
+            if check == match["c"] and is_date(day, month, 2000):
+                yield Hit("FOREIGN_ID", match.start(), match.end(), 0.7)
+
+
+def _weighted(digits: list[int], weights: tuple[int, ...]) -> int:
+    return sum(d * w for d, w in zip(digits, weights, strict=True)) % 11

@@ -1,0 +1,60 @@
+"""User names, handles in chats and logs, and web addresses that lead to one person."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.gazetteer import word_list
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
+from dsk_assets.privacy.recognisers.tables import cells
+
+_AT = re.compile(r"(?<![\w@.+-])@[A-Za-z](?:[\w.]{1,28}\w)(?!@)")
+_LABELLED = re.compile(
+    r"(?<![\w-])(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
+    r"|discord|gamertag|profilnavn|nick(?:name)?)\s?[:=]\s?(?P<v>[^\W_][\w.@-]{1,38}\w)",
+    re.IGNORECASE,
+)
+_SPOKEN = re.compile(
+    r"\b[Bb]ruger(?:en|navnet)? (?P<v>[a-z][a-z-]*[\d._][\w.-]*\w)(?=[ ,.]|$)", re.MULTILINE
+)
+_SPEAKER = re.compile(r"^(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
+_PERSONAL_URL = re.compile(
+    r"(?<![\w@])(?:https?://)?(?:[\w-]+\.)?(?:facebook\.com/(?!events|groups|sharer|pages)"
+    r"|linkedin\.com/in/|instagram\.com/|twitter\.com/|(?<![\w])x\.com/|tiktok\.com/@"
+    r"|github\.com/|youtube\.com/@|snapchat\.com/add/|(?:[\w-]+\.)+[a-z]{2,}/~)[\w.%-]{2,60}",
+    re.IGNORECASE,
+)
+_LABELS = word_list("line_labels")
+_HEADING = re.compile(r"^(?:bruger(?:navn|id)?|user(?:name)?|login|initialer)$", re.IGNORECASE)
+
+
+class HandleUrlRecognizer(DanishRecognizer):
+    """Handles (``@anna``, ``bruger=anna12``, speakers in a chat) and personal web addresses.
+
+    A speaker is the word before a colon at the start of a line when it has a digit, dot or
+    underscore, or opens two lines or more and is written in lower case.
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("USER_HANDLE", "URL_PERSONAL")
+    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[@:=/;\t|]|[Bb]ruger")
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The handles and addresses in *text*."""
+        for match in _AT.finditer(text):
+            yield Hit("USER_HANDLE", match.start(), match.end(), 0.7)
+        for pattern in (_LABELLED, _SPOKEN):
+            for match in pattern.finditer(text):
+                yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.7)
+        speakers = list(_SPEAKER.finditer(text))
+        turns = Counter(match["v"] for match in speakers)
+        for match in speakers:
+            handle = match["v"]
+            repeated = turns[handle] > 1 and handle.islower()
+            if handle.lower() not in _LABELS and (repeated or re.search(r"[\d._]", handle)):
+                yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.55)
+        for match in _PERSONAL_URL.finditer(text):
+            yield Hit("URL_PERSONAL", match.start(), match.end(), 0.8)
+        for cell in cells(text):
+            if _HEADING.search(cell.heading) and cell.end > cell.start:
+                yield Hit("USER_HANDLE", cell.start, cell.end, 0.7)

@@ -1,0 +1,52 @@
+"""Addresses of machines: IP version 4 and 6, MAC; and geographical coordinates."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
+
+_V4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])")
+_MAC = re.compile(
+    r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])"
+)
+_GEO = re.compile(
+    r"(?<![\d.,])5[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
+)
+_IP = re.compile(r"\bip\b|ip-|adresse|login|log\b|klient|host|server", re.IGNORECASE)
+_VERSION = re.compile(r"version|udgave|\bv\.?$|release|opdater|§|afsnit|punkt|pkt", re.IGNORECASE)
+
+
+class NetworkIdRecognizer(DanishRecognizer):
+    """IP addresses (RFC 791, RFC 4291), MAC addresses (IEEE 802) and coordinates in Denmark.
+
+    An IP address is personal data when someone can tie it to a person (Court of Justice,
+    C-582/14 Breyer). Loopback and unspecified addresses lead to nobody. Four numbers after
+    *version* are a version. Coordinates need four decimals (about ten metres).
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("IP_ADDRESS", "MAC", "GEO")
+    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[\da-fA-F]{1,4}[.:-][\da-fA-F:]")
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The addresses in *text*."""
+        for pattern in (_V4, _V6):
+            for match in pattern.finditer(text):
+                if _leads_somewhere(match.group()):
+                    near = explained(text, match.start(), _IP, _VERSION, 30)
+                    if near >= 0:
+                        yield Hit("IP_ADDRESS", match.start(), match.end(), 0.7 + 0.2 * near)
+        for match in _MAC.finditer(text):
+            yield Hit("MAC", match.start(), match.end(), 0.9)
+        for match in _GEO.finditer(text):
+            yield Hit("GEO", match.start(), match.end(), 0.7)
+
+
+def _leads_somewhere(value: str) -> bool:
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified)

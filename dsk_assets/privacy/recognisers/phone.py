@@ -1,0 +1,85 @@
+"""Danish and foreign telephone numbers."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, after_name, explained
+
+_POSITIVE = re.compile(
+    r"tlf|telefo|\btel\b|\btel\.|mobil|\bmob\b|ring(?:e|er|es|et|ede|s)?\b|opkald|samtale|\bsms|\bfax|kontakt"
+    r"|nummer er|nummeret er|lokalnummer|direkte|træffes|fange|hotline|whatsapp|\bnr\.? er",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(
+    r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|konto|batch|\bean\b|serie|reference|sagsn|journaln"
+    r"|bilag|cvr|\bse-?n|momsn|timestamp|matr|kunden|policen|medlemsn|kørekort|\bkr\b|beløb"
+    r"|postordre|version|gln|cpr|bestilling|reg\.? ?n|lønn|medarbejdern",
+    re.IGNORECASE,
+)
+_PREFIX = r"(?:(?:\(?(?:\+|00) ?45\)?)[ .-]?)"
+_SEP = r"(?:[ .]|-|/|\n)"
+_DANISH = re.compile(
+    rf"(?<![\w+])(?<!\d[ .,/:-])(?<![^\W\d_]-)(?P<cc>{_PREFIX})?"
+    rf"(?P<v>[2-9]\d(?:{_SEP}\d\d){{3}}|[2-9]\d{{3}}{_SEP}\d{{4}}|[2-9]\d\d?{_SEP}\d{{3}}{_SEP}\d{{3}}"
+    rf"|[2-9]\d\d{_SEP}\d\d{_SEP}\d{{3}}|[2-9]\d\d{_SEP}\d{{3}}{_SEP}\d\d|[2-9]\d{{7}})"
+    rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d)"
+)
+_FOREIGN = re.compile(
+    r"(?<![\w+])(?:\+|00)(?!45|0)[1-9]\d{0,2}[ .-]?(?:\(0\) ?)?(?:\(?\d{1,4}\)?[ .-]?){2,5}\d{2,4}"
+    r"(?![^\W_])"
+)
+_YEARS = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d|\d{4}/\d{4}")
+_ORGANISATION = ("70", "80", "90")
+
+
+class PhoneDkRecognizer(DanishRecognizer):
+    """Eight digits, written together, in pairs, fours or threes, with or without +45.
+
+    Source: "Den samlede danske nummerplan" (Styrelsen for Dataforsyning og Infrastruktur): a
+    closed plan of eight digits whose first is 2 to 9. Prefix lists do not help: 68 % of random
+    eight-digit strings and 44 % of dates written YYYYMMDD are numbers that could be in use. So
+    eight digits together need a country code, an explaining word or a name right before them;
+    digits in groups need only that no other word (*CVR*, *ordrenummer*) explains them. The
+    series 70, 80 and 90 belong to companies and services, and are kept unless a name stands
+    before them.
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
+    COUNTRY_CODE: ClassVar[str] = "dk"
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The numbers in *text*."""
+        for match in _DANISH.finditer(text):
+            score = self._score(text, match)
+            if score:
+                yield Hit("PHONE_NUMBER", match.start(), match.end(), score)
+
+    def _score(self, text: str, match: re.Match[str]) -> float:
+        near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
+        if match["v"].startswith(_ORGANISATION) or (near < 1 and _YEARS.fullmatch(match["v"])):
+            return 0.2
+        if match["cc"]:
+            return 0.95
+        if near == 1:
+            return 0.9
+        if near == 0 and after_name(text, match.start()):
+            return 0.6
+        if near == -1 or match["v"].isdigit():
+            return 0.2
+        return 0.6
+
+
+class PhoneForeignRecognizer(DanishRecognizer):
+    """International numbers: + or 00, a country code other than 45, 8 to 15 digits (E.164)."""
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The numbers in *text*."""
+        for match in _FOREIGN.finditer(text):
+            digits = len(re.sub(r"\D", "", match.group()))
+            plus = match.group().startswith("+")
+            near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
+            if 8 <= digits <= 15 and (near == 1 or (plus and near == 0)):
+                yield Hit("PHONE_NUMBER", match.start(), match.end(), 0.8)

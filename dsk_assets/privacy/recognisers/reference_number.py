@@ -1,0 +1,67 @@
+"""Numbers under which an organisation keeps a person: customer, member, policy, case."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
+from dsk_assets.privacy.recognisers.tables import cells
+
+_NUMBER = r"[- _]?(?:n(?:umme)?r(?:et)?\b\.?|no\b\.?|id(?:'et)?\b|nummeret)"
+_PERSON = (
+    r"(?:kunde|medlems?|medarbejder|personale|løn|police|studie|elev|patient|borger|abonnements?"
+    r"|låner|lejer|forsikrings|spiller|donor|klient|ansat|tjeneste|kursist|bruger|beboer|deltager)"
+)
+_CASE = r"(?:sags?|journal|skade|klage|straffe|anmeldelses?|rets|ticket|ærende|j\.?|akt)"
+_LINK = r"(?: er| lyder(?: på)?| på|:|=|#|\)|\.){0,2}[ \n]{0,2}(?:#|nr\.? ?)?"
+_PERSON_ID = re.compile(
+    rf"(?<![^\W_]){_PERSON}{_NUMBER}{_LINK}(?P<v>(?=[\w-]{{0,8}}\d\d)[A-Z]{{0,4}}-?\d[\dA-Z-]{{2,15}})(?!\w)",
+    re.IGNORECASE,
+)
+_CASE_NUMBER = re.compile(
+    rf"(?<![^\W_])(?:{_CASE}{_NUMBER}|sagen har nummer(?:et)?"
+    r"|(?:vores|jeres|vor|deres) (?:ref|sag)\w*\.?)"
+    r"(?: er| lyder(?: på)?|:|=|#|\.){0,2}[ \n]{0,2}"
+    r"(?P<v>[A-ZÆØÅ]{0,6}[-/ ]?\d[\w./-]{2,30}[\w])(?![\w])",
+    re.IGNORECASE,
+)
+_KL = re.compile(
+    r"(?<![\w.])(?:\d\d\.\d\d\.\d\d-[A-Z]\d\d-\d{1,6}-\d\d|[A-Z]{3,4}-20\d\d-\d{4,6})(?![\w-])"
+)
+_PERSON_HEADING = re.compile(rf"^{_PERSON}{_NUMBER}", re.IGNORECASE)
+_CASE_HEADING = re.compile(rf"^{_CASE}{_NUMBER}", re.IGNORECASE)
+
+
+class PersonIdRecognizer(DanishRecognizer):
+    """Customer, member, policy, staff or student numbers: any form, so the word decides."""
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON_ID",)
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The numbers in *text*."""
+        for match in _PERSON_ID.finditer(text):
+            yield Hit("PERSON_ID", match.start("v"), match.end("v"), 0.8)
+        for cell in cells(text):
+            if _PERSON_HEADING.search(cell.heading) and cell.end > cell.start:
+                yield Hit("PERSON_ID", cell.start, cell.end, 0.8)
+
+
+class CaseNumberRecognizer(DanishRecognizer):
+    """Case and journal numbers: after a word for them, or in the form of the KL filing plan.
+
+    A decided case stays identifiable through its number (Datatilsynet, "Krav til anonymisering i
+    retsinformationssystemer"). The municipal form is NN.NN.NN-LNN-N-YY (KL-emnesystematik).
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("CASE_NUMBER",)
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The numbers in *text*."""
+        for match in _CASE_NUMBER.finditer(text):
+            if sum(c.isdigit() for c in match["v"]) >= 3:
+                yield Hit("CASE_NUMBER", match.start("v"), match.end("v"), 0.75)
+        for match in _KL.finditer(text):
+            yield Hit("CASE_NUMBER", match.start(), match.end(), 0.6)
+        for cell in cells(text):
+            if _CASE_HEADING.search(cell.heading) and cell.end > cell.start:
+                yield Hit("CASE_NUMBER", cell.start, cell.end, 0.7)

@@ -1,0 +1,45 @@
+"""Number plates and vehicle identification numbers."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
+
+_PLATE = re.compile(r"(?<![\w-])[A-ZÆØÅ]{2}(?P<a>[ ]?)\d\d(?P<b>[ .]?)\d{3}(?![\w])(?![.,-]\d)")
+_POSITIVE = re.compile(
+    r"\bbil\b|bilen|\breg\.? ?n|registrerings|nummerplade|køretøj|kørte|parker|trailer|kendemærke"
+    r"|motorcykel|knallert|varevogn|personbil|påkørt|påkører|\bplade|stelnummer",
+    re.IGNORECASE,
+)
+_NEGATIVE = re.compile(
+    r"vare-?n|ordre|faktura|model|type|serie|ref|sag|j\.?nr|art\.|\biso\b|\bds\b|\ben\b|matr|konto"
+    r"|police|kunde|postnr",
+    re.IGNORECASE,
+)
+_VIN = re.compile(r"(?<![\w])(?=[A-Z0-9]*\d)(?=[A-Z0-9]*[A-Z])[A-HJ-NPR-Z0-9]{17}(?![\w])")
+_VIN_WORDS = re.compile(r"stel|\bvin\b|chassis", re.IGNORECASE)
+
+
+class PlateRecognizer(DanishRecognizer):
+    """Danish plates: two letters and five digits (``AB 12 345``); VIN after a word for it.
+
+    Sources: nrpl.dk; ISO 3779 for the 17 characters of a VIN (no I, O, Q). Two letters and five
+    digits are also the form of article numbers, so a plate written without its two spaces needs
+    an explaining word, and other words veto. Patterns distinguish case: in *af 12 345* the
+    letters are a word.
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("DK_LICENSE_PLATE", "VIN")
+    COUNTRY_CODE: ClassVar[str] = "dk"
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The plates and VINs in *text*."""
+        for match in _PLATE.finditer(text):
+            near = explained(text, match.start(), _POSITIVE, _NEGATIVE)
+            spaced = match["a"] and match["b"]
+            if near == 1 or (near == 0 and spaced):
+                yield Hit("DK_LICENSE_PLATE", match.start(), match.end(), 0.85 if near else 0.5)
+        for match in _VIN.finditer(text):
+            if explained(text, match.start(), _VIN_WORDS) == 1:
+                yield Hit("VIN", match.start(), match.end(), 0.85)

@@ -1,0 +1,67 @@
+"""Personal data in JSON lines, without Dagster or a lake: find it, or write the text without it."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from dsk_assets.consortium.policy import PersonalDataPolicy
+from dsk_assets.errors import DonationError
+from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, RecogniserFault, analyser
+from dsk_assets.privacy.redact import ERROR, check, resolve, treat
+from dsk_assets.privacy.special import categories
+
+
+def scan_lines(
+    lines: Iterable[str], engine: Analyser | None = None, min_score: float = MIN_SCORE
+) -> Iterator[dict[str, Any]]:
+    """For each ``{"id", "text"}`` line what was found, without overlaps.
+
+    ``{"id", "spans": [{"start", "end", "label", "score"}], "flags": [...]}``; flags are special
+    categories of personal data, or ``recogniser-error`` for a text that could not be searched.
+    """
+    engine = engine or analyser()
+    for identity, text in _documents(lines):
+        try:
+            found = engine.find(text, min_score)
+        except RecogniserFault:
+            yield {"id": identity, "spans": [], "flags": [ERROR]}
+            continue
+        flags = categories(text, [f.start for f in found if f.entity == "PERSON"])
+        spans = [
+            {"start": f.start, "end": f.end, "label": f.entity, "score": f.score}
+            for f in resolve(found)
+        ]
+        yield {"id": identity, "spans": spans, "flags": list(flags)}
+
+
+def redact_lines(
+    lines: Iterable[str],
+    policy: PersonalDataPolicy | None = None,
+    engine: Analyser | None = None,
+) -> Iterator[dict[str, Any]]:
+    """For each ``{"id", "text"}`` line ``{"id", "text", "withheld"}``.
+
+    ``text`` is the redacted text, or None where ``withheld`` says why there is none:
+    ``recogniser-error`` or ``density``.
+    """
+    policy, engine = policy or PersonalDataPolicy(), engine or analyser()
+    check(policy)
+    for identity, text in _documents(lines):
+        treatment = treat(text, policy, engine)
+        yield {"id": identity, "text": treatment.text, "withheld": treatment.reason}
+
+
+def _documents(lines: Iterable[str]) -> Iterator[tuple[Any, str]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+            identity, text = document["id"], document["text"]
+        except (ValueError, KeyError, TypeError):
+            document, identity, text = None, None, None
+        if not isinstance(text, str):
+            raise DonationError(
+                f'line {number} is no JSON object with "id" and "text" — correct the file'
+            )
+        yield identity, text
