@@ -1,0 +1,195 @@
+"""The decision on each document of a donation: ``filtering/decisions``."""
+
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dsk_assets.errors import MissingInputError
+from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.filters.clusters import THRESHOLD
+from dsk_assets.filters.duplicates import policy_config, require_considered, table_of
+from dsk_assets.filters.ruleset import load
+from dsk_assets.filters.verdicts import tagged, verdicts
+from dsk_assets.gates.admitted import require_admitted
+from dsk_assets.lake.store import Zone
+
+ASSET = "filtering/decisions"
+CODE_VERSION = "1"
+COLUMNS: dict[str, pa.DataType] = {
+    "doc_id": pa.string(),
+    "donation_id": pa.string(),
+    "kept": pa.bool_(),
+    "stage": pa.string(),
+    "rule": pa.string(),
+    "value": pa.float64(),
+    "threshold": pa.float64(),
+    "survivor_id": pa.string(),
+    "n_char": pa.int64(),
+}
+SCHEMA = pa.schema(COLUMNS)
+
+
+def decisions(catalog: Catalog, donation: str) -> Snapshot:
+    """Decide on each document of *donation*: kept, or the first reason why not.
+
+    Table ``decision``, exactly one row for each row of ``document``: ``stage`` (personal_data,
+    language, quality, duplicates, in this order; empty where kept), ``rule``, its ``value`` and
+    ``threshold``, ``survivor_id`` of a duplicate, and ``n_char`` of the donated text. Tags are
+    read, never made: another threshold only decides again. Demands an admission in force.
+    """
+    admitted = require_admitted(catalog, donation)
+    tags = tagged(catalog, donation)
+    duplicates = require_considered(catalog, donation, tags)
+
+    def produce(out: Output) -> None:
+        rows = pl.from_arrow(duplicates.table(table_of(donation)))
+        assert isinstance(rows, pl.DataFrame)
+        decided = decide(verdicts(tags), rows)
+        out.table("decision", [decided.to_arrow()], SCHEMA)
+        dropped, kept = decided.filter(~pl.col("kept")), decided.filter("kept")
+        out.count(
+            documents=decided.height,
+            kept=kept.height,
+            characters=decided["n_char"].sum(),
+            characters_kept=kept["n_char"].sum(),
+            dropped_by_stage=_tally(dropped["stage"]),
+            dropped_by_rule=_tally(dropped["rule"]),
+        )
+
+    return catalog.materialise(
+        ASSET,
+        donation,
+        zone=Zone.CURATED,
+        inputs=[*tags.inputs, duplicates, admitted],
+        config=policy_config(tags),
+        code_version=CODE_VERSION,
+        produce=produce,
+    )
+
+
+def decide(judged: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
+    """The ``decision`` rows: *judged* (see :func:`verdicts`), then *duplicates* where it passed."""
+    redundant = duplicates.filter(pl.col("doc_id") != pl.col("survivor_id"))
+    passed = pl.col("stage") == ""
+    duplicate = passed & pl.col("survivor_id").is_not_null()
+    exact = pl.col("kind") == "exact"
+    return judged.join(redundant, on="doc_id", how="left", maintain_order="left").select(
+        "doc_id",
+        "donation_id",
+        (passed & ~duplicate).alias("kept"),
+        pl.when(duplicate).then(pl.lit("duplicates")).otherwise("stage").alias("stage"),
+        pl.when(duplicate)
+        .then(pl.col("kind") + pl.lit("-duplicate"))
+        .otherwise("rule")
+        .alias("rule"),
+        pl.when(duplicate).then("similarity").otherwise("value").alias("value"),
+        pl.when(duplicate)
+        .then(pl.when(exact).then(1.0).otherwise(THRESHOLD))
+        .otherwise("threshold")
+        .alias("threshold"),
+        pl.when(duplicate).then("survivor_id").alias("survivor_id"),
+        "n_char",
+    )
+
+
+def _tally(names: pl.Series) -> dict[str, int]:
+    return dict(sorted(names.value_counts().iter_rows()))
+
+
+def why(catalog: Catalog, doc_id: str) -> str:
+    """What was decided about the document *doc_id* and why, in English and in Danish.
+
+    One paragraph for each donation version that has it. Raises :class:`MissingInputError` when
+    no decision on such a document has been made.
+    """
+    told = []
+    for donation in catalog.partitions(ASSET):
+        snapshot = catalog.require(ASSET, donation)
+        for batch in snapshot.batches("decision", rows=65_536):
+            rows = pa.Table.from_batches([batch]).filter(pc.field("doc_id") == doc_id)
+            told += [_explain(catalog, donation, snapshot, row) for row in rows.to_pylist()]
+    if not told:
+        raise MissingInputError(
+            f"no decision on a document with the id {doc_id} — check the id, or materialise "
+            f"{ASSET} of its donation"
+        )
+    return "\n\n".join(told)
+
+
+def examples(catalog: Catalog) -> list[tuple[str, str]]:
+    """One dropped document for each rule that dropped any: rule and doc_id, sorted by rule."""
+    found: dict[str, str] = {}
+    for donation in catalog.partitions(ASSET):
+        for batch in catalog.require(ASSET, donation).batches("decision", ["rule", "doc_id"]):
+            table = pa.Table.from_batches([batch]).filter(pc.field("rule") != "")
+            for row in table.group_by("rule").aggregate([("doc_id", "min")]).to_pylist():
+                found.setdefault(row["rule"], row["doc_id_min"])
+    return sorted(found.items())
+
+
+def _explain(catalog: Catalog, donation: str, snapshot: Snapshot, row: dict[str, Any]) -> str:
+    english, danish = _reason(catalog, donation, snapshot, row)
+    fate = ("kept", "beholdt") if row["kept"] else ("dropped", "frasorteret")
+    size = row["n_char"]
+    return (
+        f"Document {row['doc_id']} of {donation} ({size:,} characters): {fate[0]}{english}\n"
+        f"Dokument {row['doc_id']} i {donation} ({_danish(f'{size:,}')} tegn): {fate[1]}{danish}"
+    )
+
+
+def _reason(
+    catalog: Catalog, donation: str, snapshot: Snapshot, row: dict[str, Any]
+) -> tuple[str, str]:
+    value, threshold = f"{row['value'] or 0:.4g}", f"{row['threshold'] or 0:.4g}"
+    match row["stage"]:
+        case "personal_data":
+            return (
+                f", because of the personal data in it ({row['rule']}).",
+                f" på grund af personoplysninger i dokumentet ({row['rule']}).",
+            )
+        case "language":
+            found = _language(catalog, donation, row["doc_id"])
+            return (
+                f", because {value} of its letters are in accepted languages and at least "
+                f"{threshold} must be; most of it is in {found}.",
+                f", fordi {_danish(value)} af bogstaverne er på de tilladte sprog, og mindst "
+                f"{_danish(threshold)} skal være det; det meste er på {found}.",
+            )
+        case "quality":
+            build = snapshot.statement["predicate"]["buildDefinition"]
+            return _broken(build["internalParameters"]["config"]["rule_set"], row)
+        case "duplicates":
+            survivor = row["survivor_id"]
+            return (
+                f", because document {survivor} is kept and has the same text "
+                f"(similarity {value}, {row['rule']}).",
+                f", fordi dokument {survivor} beholdes og har samme tekst "
+                f"(lighed {_danish(value)}, {row['rule']}).",
+            )
+    return ".", "."
+
+
+def _broken(rule_set: str, row: dict[str, Any]) -> tuple[str, str]:
+    rule = next(rule for rule in load(rule_set).rules if rule.id == row["rule"])
+    value, threshold = f"{row['value']:.4g}", f"{row['threshold']:.4g}"
+    least = rule.min is not None
+    return (
+        f", because {rule.en}: {rule.measure} is {value}, {'least' if least else 'most'} allowed "
+        f"{threshold} (rule {rule.id} of {rule_set}; {rule.source}).",
+        f", fordi {rule.da}: {rule.measure} er {_danish(value)}, {'mindst' if least else 'højst'} "
+        f"tilladt {_danish(threshold)} (regel {rule.id} i {rule_set}; {rule.source}).",
+    )
+
+
+def _language(catalog: Catalog, donation: str, doc_id: str) -> str:
+    tags = catalog.require("filtering/language", donation)
+    table = tags.table("language", ["doc_id", "language"])
+    found = table.filter(pc.field("doc_id") == doc_id)["language"].to_pylist()
+    return str(found[0]) if found else "?"
+
+
+def _danish(number: str) -> str:
+    """A number as Danish writes it: a comma for the point and the other way round."""
+    return number.translate(str.maketrans(".,", ",."))

@@ -1,0 +1,133 @@
+"""What a donation's policy says of each of its documents alone, before duplicates are looked for.
+
+Duplicates are looked for among the documents that pass here, so that none is dropped in favour of
+a document that is dropped itself.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from dsk_assets.consortium.policy import Policy, policy_for
+from dsk_assets.errors import MissingInputError
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.ruleset import Rule, for_policy
+
+LANGUAGE_RULE = "accepted-language"
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A donation's tags, each cut down to the files that verdicts read."""
+
+    documents: Snapshot
+    language: Snapshot
+    personal_data: Snapshot
+    quality: Snapshot
+    policy: Policy
+
+    @property
+    def inputs(self) -> list[Snapshot]:
+        """All that :func:`verdicts` reads."""
+        return [self.documents, self.language, self.personal_data, self.quality]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All settings that change what :func:`verdicts` says."""
+        return {
+            "min_share": self.policy.language.min_share,
+            "rule_set": self.policy.quality.rules,
+            "rules": [
+                rule.model_dump(mode="json", include={"id", "measure", "min", "max"})
+                for rule in for_policy(self.policy.quality).rules
+            ],
+        }
+
+
+def tagged(catalog: Catalog, donation: str) -> Tagged:
+    """The newest tags of *donation*; :class:`MissingInputError` where a stage has not run."""
+    return Tagged(
+        documents=catalog.require("donations/documents", donation).only("document/"),
+        language=catalog.require("filtering/language", donation),
+        personal_data=catalog.require("filtering/personal_data", donation).only("pii_outcome/"),
+        quality=catalog.require("filtering/quality", donation),
+        policy=policy_for(catalog.settings.consortium, donation.partition("@")[0]),
+    )
+
+
+def verdicts(tags: Tagged) -> pl.DataFrame:
+    """One row for each document of the donation, in its order.
+
+    Columns ``doc_id``, ``donation_id``, ``n_char`` and, of the first stage and rule that drop the
+    document, ``stage``, ``rule``, ``value`` and ``threshold``; both names are empty where none
+    does. Raises :class:`MissingInputError` where a stage has lost a document.
+    """
+    rules = for_policy(tags.policy.quality).rules
+    measures = list(dict.fromkeys(["doc_id", *(rule.measure for rule in rules)]))
+    rows = _read(tags.documents, "document", ["doc_id", "donation_id", "n_char"])
+    outcome = _read(tags.personal_data, "pii_outcome", ["doc_id", "outcome", "reason", "findings"])
+    language = _read(tags.language, "language", ["doc_id", "accepted_share"])
+    attributes = _read(tags.quality, "attribute", measures).with_columns(measured=True)
+    documents = rows.select("doc_id", "donation_id", document_n_char="n_char")
+    for table in (outcome, language, attributes):
+        documents = documents.join(table, on="doc_id", how="left", maintain_order="left")
+    _demand_all(tags, documents)
+    reasons = _reasons(tags.policy, rules)
+    broken = [pl.when(condition).then(reason) for condition, reason in reasons]
+    return documents.select(
+        "doc_id",
+        "donation_id",
+        pl.col("document_n_char").alias("n_char"),
+        pl.coalesce(*broken, _reason("", "", pl.lit(None), None)).alias("reason"),
+    ).unnest("reason")
+
+
+def _reasons(policy: Policy, rules: tuple[Rule, ...]) -> list[tuple[pl.Expr, pl.Expr]]:
+    """Conditions that drop a document, in the order of judgement, with what is recorded."""
+    share, least = pl.col("accepted_share"), policy.language.min_share
+    withheld = pl.coalesce("reason", pl.lit("withheld"))
+    return [
+        (
+            pl.col("outcome") != "kept",
+            _reason("personal_data", withheld, pl.col("findings"), None),
+        ),
+        (share < least, _reason("language", LANGUAGE_RULE, share, least)),
+        *(
+            (
+                rule.broken(),
+                _reason("quality", rule.id, pl.col(rule.measure), rule.threshold),
+            )
+            for rule in rules
+        ),
+    ]
+
+
+def _reason(stage: str, rule: str | pl.Expr, value: pl.Expr, threshold: float | None) -> pl.Expr:
+    return pl.struct(
+        stage=pl.lit(stage),
+        rule=pl.lit(rule) if isinstance(rule, str) else rule,
+        value=value.cast(pl.Float64),
+        threshold=pl.lit(threshold, pl.Float64),
+    )
+
+
+def _read(snapshot: Snapshot, table: str, columns: list[str]) -> pl.DataFrame:
+    frame = pl.from_arrow(snapshot.table(table, columns))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _demand_all(tags: Tagged, documents: pl.DataFrame) -> None:
+    unmeasured = pl.col("measured").is_null() & (pl.col("outcome") == "kept")
+    lost = {
+        tags.personal_data.key: documents["outcome"].null_count(),
+        tags.language.key: documents["accepted_share"].null_count(),
+        tags.quality.key: documents.select(unmeasured.sum()).item(),
+    }
+    for key, count in lost.items():
+        if count:
+            raise MissingInputError(
+                f"{key} lacks {count} of the donation's {documents.height} documents — "
+                "materialise it again"
+            )

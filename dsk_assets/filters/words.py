@@ -1,0 +1,113 @@
+"""The words of many documents as flat arrays, so that measures need no loop over documents.
+
+A word is a run of letters, combining marks, digits and underscores, in lower case: punctuation is
+no word, and a placeholder such as ``<DK_CPR>`` or ``<PERSON_1>`` is one. Words are known by a
+64-bit hash of their UTF-8 bytes that is the same on every machine and in every version.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+UInt64s = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_SPACE = 0x20
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_POWERS = np.multiply.accumulate(np.full(4096, _BASE, np.uint64))
+
+
+@dataclass(frozen=True)
+class Words:
+    """All words of a batch of documents, in order.
+
+    ``document`` is the row of the document that each word stands in, ``hash`` its identity,
+    ``chars`` its length, ``has_letter`` whether a letter is in it. ``starts`` has, for each
+    document, the index of its first word, and one more entry: the number of words.
+    """
+
+    document: Ints
+    hash: UInt64s
+    chars: Ints
+    has_letter: Bools
+    starts: Ints
+
+    @property
+    def documents(self) -> int:
+        """How many documents the batch has."""
+        return len(self.starts) - 1
+
+    @property
+    def counts(self) -> Ints:
+        """How many words each document has."""
+        return np.diff(self.starts)
+
+    def ngram_hashes(self, n: int, first: Ints) -> UInt64s:
+        """The hash of the *n* words from each index in *first*."""
+        total = np.zeros(len(first), np.uint64)
+        for offset in range(n):
+            total = total * _BASE + self.hash[first + offset]
+        return mix(total)
+
+    def ngram_starts(self, n: int) -> Ints:
+        """Indices of the words at which *n* words of the same document begin."""
+        first = np.arange(max(len(self.hash) - n + 1, 0), dtype=np.int64)
+        return np.asarray(first[self.document[first] == self.document[first + n - 1]])
+
+
+def mix(value: UInt64s) -> UInt64s:
+    """Spread the bits of 64-bit numbers (the finaliser of SplitMix64, Steele et al. 2014)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def words_of(texts: pl.Series) -> Words:
+    """The words of *texts*, one text a document."""
+    spaced = (
+        texts.str.to_lowercase()
+        .str.replace_all(r"[^\pL\pM0-9_]+|__+", " ")
+        .str.strip_chars(" ")
+        .fill_null("")
+    )
+    buffer = np.frombuffer("\n".join(spaced).encode() + b"\n", np.uint8)
+    ends_document = buffer == ord("\n")
+    ends_word = (buffer == _SPACE) | ends_document
+    stops = np.flatnonzero(ends_word)
+    begins = np.concatenate(([0], stops[:-1] + 1))
+    real = stops > begins
+    document = (np.cumsum(ends_document) - ends_document)[begins]
+    begins, stops, document = begins[real], stops[real], document[real]
+    return Words(
+        document=document.astype(np.int64),
+        hash=_hashes(buffer, begins, stops),
+        chars=_sums((buffer & 0xC0) != 0x80, begins, stops),
+        has_letter=_sums((buffer >= 0x80) | ((buffer >= 0x61) & (buffer <= 0x7A)), begins, stops)
+        > 0,
+        starts=np.searchsorted(document, np.arange(len(texts) + 1)).astype(np.int64),
+    )
+
+
+def hash_words(words: Sequence[str]) -> UInt64s:
+    """The hashes that :func:`words_of` gives single words."""
+    return words_of(pl.Series(words, dtype=pl.String)).hash
+
+
+def _hashes(buffer: npt.NDArray[np.uint8], begins: Ints, stops: Ints) -> UInt64s:
+    """A polynomial over the bytes of each word, modulo 2^64, then mixed."""
+    if not len(begins):
+        return np.zeros(0, np.uint64)
+    lengths = stops - begins
+    position = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    inside = np.repeat(begins, lengths) + position
+    terms = (buffer[inside].astype(np.uint64) + np.uint64(1)) * _POWERS[position % len(_POWERS)]
+    return mix(np.add.reduceat(terms, np.cumsum(lengths) - lengths))
+
+
+def _sums(flags: Bools, begins: Ints, stops: Ints) -> Ints:
+    total = np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))
+    return np.asarray(total[stops] - total[begins])
