@@ -1,0 +1,74 @@
+"""Documents to tokens, in batches of even size however long a document is."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsk_assets.corpus.tokenizer import Vocabulary
+
+PIECE = 100_000
+"""Characters encoded as one; a longer document is encoded in pieces, cut after a line if it can."""
+BATCH = 1_000_000
+"""Characters encoded at once."""
+
+
+@dataclass(frozen=True)
+class EncodedDocument:
+    """A document's tokens, with the end-of-text token as the last."""
+
+    doc_id: str
+    characters: int
+    tokens: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    doc_id: str
+    text: str
+    last: bool
+
+
+def encode_documents(
+    vocabulary: Vocabulary, documents: Iterable[tuple[str, str]]
+) -> Iterator[EncodedDocument]:
+    """Each ``(doc_id, text)`` as tokens, in the given order."""
+    end = np.array([vocabulary.end_of_text], vocabulary.dtype)
+    characters = 0
+    parts: list[NDArray[Any]] = []
+    for batch in _batches(_pieces(documents)):
+        encodings = vocabulary.tokenizer.encode_batch_fast(
+            [piece.text for piece in batch], add_special_tokens=False
+        )
+        for piece, encoding in zip(batch, encodings, strict=True):
+            parts.append(np.array(encoding.ids, vocabulary.dtype))
+            characters += len(piece.text)
+            if piece.last:
+                tokens = np.concatenate([*parts, end])
+                yield EncodedDocument(piece.doc_id, characters, tokens)
+                parts, characters = [], 0
+
+
+def _pieces(documents: Iterable[tuple[str, str]]) -> Iterator[_Piece]:
+    for doc_id, text in documents:
+        start = 0
+        while len(text) - start > PIECE:
+            end = text.rfind("\n", start, start + PIECE) + 1 or start + PIECE
+            yield _Piece(doc_id, text[start:end], last=False)
+            start = end
+        yield _Piece(doc_id, text[start:], last=True)
+
+
+def _batches(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
+    batch: list[_Piece] = []
+    size = 0
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece.text)
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

@@ -1,0 +1,96 @@
+"""``training.yaml`` of the consortium's folder: what is trained, from what, and for how long."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from dsk_assets.consortium.policy import Section
+from dsk_assets.corpus.config import read_config
+
+FILE = "training.yaml"
+
+
+class ModelConfig(Section):
+    """Size of a model in the Llama architecture, to be trained from scratch."""
+
+    hidden_size: int = Field(ge=8)
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    feed_forward: int = Field(ge=8)
+    """Inner width of each layer's feed-forward block."""
+
+    @model_validator(mode="after")
+    def _divisible(self) -> "ModelConfig":
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError("needs a hidden_size that is a multiple of twice heads")
+        return self
+
+
+class BaseModelConfig(Section):
+    """An open model whose training goes on, in a local folder or on the Hugging Face hub."""
+
+    name: str = Field(min_length=1)
+    licence: str = Field(min_length=1)
+    """SPDX identifier of the licence of its weights."""
+    training_data_known: Literal["yes", "partly", "no"]
+    """Whether its publisher says what it was trained on."""
+    folder: str | None = None
+    """Folder with config.json and safetensors, relative to the consortium's folder."""
+    hub: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$")
+    """Repository on the hub, as ``organisation/name``. It is downloaded once."""
+    revision: str | None = Field(None, pattern=r"^[0-9a-f]{40}$")
+    """Commit of the repository on the hub."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "BaseModelConfig":
+        if (self.folder is None) == (self.hub is None):
+            raise ValueError("needs either folder or hub")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("needs revision, the full commit of the repository, with hub")
+        return self
+
+
+class TrainingConfig(Section):
+    """The content of ``training.yaml``."""
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    """Runs are called by this name and the version of the corpus release."""
+    seed: int = Field(ge=0, lt=2**53)
+    steps: int = Field(ge=2)
+    batch_size: int = Field(ge=1)
+    """Sequences read in one step."""
+    sequence_length: int = Field(ge=2)
+    """Tokens in a sequence."""
+    checkpoint_every: int = Field(ge=1)
+    """Steps from one checkpoint to the next; the last step always makes one."""
+    learning_rate: float = Field(gt=0)
+    """The highest, reached after ``warmup_steps`` and then lowered along a cosine."""
+    warmup_steps: int = Field(ge=0)
+    model: ModelConfig | None = None
+    base_model: BaseModelConfig | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingConfig":
+        if (self.model is None) == (self.base_model is None):
+            raise ValueError("needs either model, for training from scratch, or base_model")
+        if self.checkpoint_every >= self.steps:
+            raise ValueError("needs checkpoint_every below steps, for at least two checkpoints")
+        if self.warmup_steps >= self.steps:
+            raise ValueError("needs warmup_steps below steps")
+        return self
+
+    @property
+    def checkpoint_steps(self) -> list[int]:
+        """The steps after which there is a checkpoint."""
+        steps = list(range(self.checkpoint_every, self.steps, self.checkpoint_every))
+        return [*steps, self.steps]
+
+    def canonical(self) -> dict[str, Any]:
+        """All of it that decides what is trained, as the configuration of a checkpoint."""
+        return self.model_dump(mode="json", exclude={"name"})
+
+
+def load_training(consortium: Path) -> TrainingConfig:
+    """The consortium's ``training.yaml``; ``SettingsError`` where it cannot be used."""
+    return read_config(consortium / FILE, TrainingConfig)

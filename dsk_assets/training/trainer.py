@@ -1,0 +1,194 @@
+"""The trainer: a causal language model, one step after another, the same bits every time.
+
+A step depends on nothing but the model and the optimiser after the step before it and on the step's
+number: the batch comes from the data order, the learning rate from the schedule, and random
+numbers, where a base model's dropout needs any, from the seed and the step. So training that was
+stopped after a checkpoint ends with the weights it would have had without the stop.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dsk_assets.corpus.tokenizer import Vocabulary
+from dsk_assets.errors import SettingsError, TrainingError
+from dsk_assets.lake.digests import sha256_json
+from dsk_assets.lake.progress import track
+from dsk_assets.training.config import ModelConfig, TrainingConfig
+from dsk_assets.training.dataset import SequenceDataset
+
+BETAS = (0.9, 0.95)
+WEIGHT_DECAY = 0.1
+MAX_GRADIENT_NORM = 1.0
+FINAL_RATE = 0.1
+"""Share of the highest learning rate that is left at the last step."""
+
+OPTIMIZER = "optimizer.safetensors"
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one step gave: its mean loss (nats a token) and the tokens read up to and with it."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    tokens: int
+
+
+class Trainer:
+    """A model and its optimiser after a number of steps."""
+
+    def __init__(self, config: TrainingConfig, dataset: SequenceDataset, model: Any, step: int):
+        import torch
+
+        self.config = config
+        self.dataset = dataset
+        self.model = model.train()
+        self.step = step
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=0.0, betas=BETAS, weight_decay=WEIGHT_DECAY, foreach=False
+        )
+
+    @classmethod
+    def start(
+        cls,
+        config: TrainingConfig,
+        dataset: SequenceDataset,
+        vocabulary: Vocabulary,
+        base_model: Path | None,
+    ) -> "Trainer":
+        """A model before its first step: *base_model*, or new weights drawn from the seed."""
+        import torch
+
+        _set_up_libraries()
+        torch.manual_seed(config.seed)
+        if base_model is not None:
+            model = _load(base_model)
+        elif config.model is not None:
+            model = _new(config.model, config.sequence_length, vocabulary)
+        else:
+            raise SettingsError("training.yaml has neither model nor base_model — give one")
+        if model.config.vocab_size < vocabulary.size:
+            raise SettingsError(
+                f"corpus.yaml: the tokenizer has {vocabulary.size} tokens and the base model only "
+                f"{model.config.vocab_size} — give the base model's tokenizer (tokenizer.given)"
+            )
+        return cls(config, dataset, model, step=0)
+
+    @classmethod
+    def resume(
+        cls, config: TrainingConfig, dataset: SequenceDataset, folder: Path, step: int
+    ) -> "Trainer":
+        """The trainer as :meth:`save` left it in *folder* after *step* steps."""
+        from safetensors.torch import load_file
+
+        _set_up_libraries()
+        trainer = cls(config, dataset, _load(folder / "model"), step)
+        state = load_file(folder / "state" / OPTIMIZER)
+        parameters = dict(trainer.model.named_parameters())
+        for key, value in state.items():
+            name, _, moment = key.rpartition(".")
+            trainer.optimizer.state[parameters[name]][moment] = value
+        return trainer
+
+    @property
+    def parameters(self) -> int:
+        """Number of trained parameters; tied weights count once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def run_to(self, step: int) -> list[StepResult]:
+        """Train up to and with *step*; :class:`TrainingError` when the loss is not finite."""
+        steps = range(self.step + 1, step + 1)
+        progress = track(steps, f"Training to step {step}", unit="steps")
+        return [self._one(number) for number in progress]
+
+    def save(self, folder: Path) -> None:
+        """Write ``model/`` as transformers reads it, and ``state/`` to go on from."""
+        from safetensors.torch import save_file
+
+        self.model.save_pretrained(folder / "model")
+        state = {
+            f"{name}.{moment}": value.contiguous()
+            for name, parameter in self.model.named_parameters()
+            for moment, value in self.optimizer.state.get(parameter, {}).items()
+        }
+        (folder / "state").mkdir(parents=True)
+        save_file(state, folder / "state" / OPTIMIZER)
+
+    def _one(self, step: int) -> StepResult:
+        import torch
+
+        torch.manual_seed(int(sha256_json([self.config.seed, step])[:15], 16))
+        batch = torch.from_numpy(self.dataset.batch(step))
+        loss = self.model(input_ids=batch, labels=batch, use_cache=False).loss
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss of run {self.config.name} is {value} at step {step} — "
+                "lower learning_rate in training.yaml"
+            )
+        rate = learning_rate(self.config, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM, foreach=False)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step = step
+        return StepResult(step, value, rate, step * batch.numel())
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """The rate of *step*: a straight warm-up, then a cosine down to ``FINAL_RATE`` of it."""
+    if step <= config.warmup_steps:
+        return config.learning_rate * step / config.warmup_steps
+    done = (step - config.warmup_steps) / (config.steps - config.warmup_steps)
+    cosine = (1 + math.cos(math.pi * done)) / 2
+    return config.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * cosine)
+
+
+def versions() -> dict[str, str]:
+    """Versions of the libraries on whose arithmetic the weights depend to the last bit."""
+    import torch
+    import transformers
+
+    return {"torch": str(torch.__version__), "transformers": str(transformers.__version__)}
+
+
+def _set_up_libraries() -> None:
+    """One thread and deterministic kernels; no bars of theirs beside ours."""
+    import torch
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+
+
+def _new(config: ModelConfig, sequence_length: int, vocabulary: Vocabulary) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary.size,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.feed_forward,
+            num_hidden_layers=config.layers,
+            num_attention_heads=config.heads,
+            max_position_embeddings=sequence_length,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=vocabulary.end_of_text,
+        )
+    )
+
+
+def _load(folder: Path) -> Any:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+    )
