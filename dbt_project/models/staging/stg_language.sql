@@ -1,0 +1,2 @@
+select donation, doc_id, language, n_char
+from {{ source('lake', 'language') }}

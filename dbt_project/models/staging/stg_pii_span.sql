@@ -1,0 +1,2 @@
+select donation, doc_id, entity_type, action
+from {{ source('lake', 'pii_span') }}

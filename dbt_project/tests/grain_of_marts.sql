@@ -1,0 +1,18 @@
+{{ config(description='Each mart has one row for each combination of the columns of its grain.') }}
+
+{% set grains = {
+    'filtering_funnel': 'donation, outcome, stage, rule',
+    'personal_data_counts': 'donation, entity_type, action',
+    'personal_data_outcomes': 'donation, outcome, reason',
+    'tokens_by_donor_licence_language': 'donation, language',
+    'corpus_composition': 'release, donation',
+    'checkpoint_exposure': 'checkpoint, donation',
+    'gate_overview': 'gate, partition',
+} %}
+
+{% for mart, grain in grains.items() %}
+select '{{ mart }}' as mart, count(*) as duplicates
+from (select {{ grain }} from {{ ref(mart) }} group by all having count(*) > 1)
+having count(*) > 0
+{{ 'union all' if not loop.last }}
+{% endfor %}

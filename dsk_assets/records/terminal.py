@@ -1,0 +1,156 @@
+"""The summary of the lake as tables for the terminal."""
+
+import io
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from dsk_assets.records.summary import Summary
+
+WIDTH = 100
+FURTHER = """
+Look further
+  make ui            the Dagster UI on http://127.0.0.1:3000, make ui-auditor: read-only
+  dsk why            what became of a document, and by which rule
+  dsk status --json  this summary for programs
+  dsk donate PATH    land a donation of your own; the next night works it off
+(dsk lies in .venv/bin)"""
+RULES_SHOWN = 12
+
+
+def text(summary: "Summary") -> str:
+    """All of *summary*, section by section; what is not there yet is said."""
+    console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False)
+    for section in _sections(summary):
+        if isinstance(section, Table):
+            console.print(section)
+        else:
+            console.print(section, soft_wrap=True, markup=False, highlight=False)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().strip().splitlines())
+
+
+def _sections(summary: "Summary") -> Iterable[Table | str]:
+    if not summary.landed:
+        yield (
+            "No donation has been landed yet. `make demo` shows the whole flow; `dsk donate PATH` "
+            "lands a donation and `dsk nightly` works it off."
+        )
+        return
+    yield f"\nDonations: {len(summary.donations)} current, {summary.landed} versions landed"
+    yield _donations(summary)
+    yield from _refusals(summary)
+    yield "\nDocuments"
+    yield _funnel(summary)
+    yield from _tally("Findings of personal data", "type", "findings", summary.findings)
+    yield from _tally("Documents withheld", "reason", "documents", summary.withheld)
+    yield from _corpus(summary)
+    yield from _checkpoints(summary)
+    yield from _gates(summary)
+    yield from _records(summary)
+    yield from _failures(summary)
+    yield FURTHER
+
+
+def _donations(summary: "Summary") -> Table:
+    table = _table(["donation", "status"], ["documents", "kept", "tokens"])
+    for one in summary.donations:
+        numbers = (_number(one.documents), _number(one.kept), _number(one.tokens))
+        table.add_row(one.donation, one.status, *numbers)
+    return table
+
+
+def _refusals(summary: "Summary") -> Iterable[str]:
+    for one in summary.donations:
+        for reason in one.refused_because:
+            yield f"refused {one.donation}: {reason}"
+
+
+def _funnel(summary: "Summary") -> Table:
+    table = _table(["", ""], ["documents"])
+    table.add_row("read", "", _number(summary.documents))
+    for stage, documents in summary.dropped_by_stage.items():
+        table.add_row("dropped by stage", stage, _number(documents))
+    for rule, documents in list(summary.dropped_by_rule.items())[:RULES_SHOWN]:
+        table.add_row("dropped by rule", rule, _number(documents))
+    others = list(summary.dropped_by_rule.values())[RULES_SHOWN:]
+    if others:
+        table.add_row("dropped by rule", f"{len(others)} others", _number(sum(others)))
+    undecided = summary.documents - summary.kept - sum(summary.dropped_by_stage.values())
+    if undecided > 0:
+        table.add_row("not decided", "donation refused or waiting", _number(undecided))
+    table.add_row("kept", "", _number(summary.kept))
+    return table
+
+
+def _tally(title: str, name: str, unit: str, counts: Mapping[str, int]) -> Iterable[Table | str]:
+    yield f"\n{title}: {_number(sum(counts.values()))}"
+    if counts:
+        table = _table([name], [unit])
+        for key, count in counts.items():
+            table.add_row(key, _number(count))
+        yield table
+
+
+def _corpus(summary: "Summary") -> Iterable[Table | str]:
+    yield f"\nCorpus: {_number(summary.tokens)} tokens in {_number(summary.shards)} shards"
+    if not summary.releases:
+        yield "no release yet"
+        return
+    names = ["donations", "documents", "tokens"]
+    table = _table(["release"], names)
+    for release, counts in summary.releases.items():
+        table.add_row(release, *(_number(counts[name]) for name in names))
+    yield table
+
+
+def _checkpoints(summary: "Summary") -> Iterable[Table | str]:
+    yield f"\nCheckpoints: {len(summary.checkpoints)}"
+    if summary.checkpoints:
+        table = _table(["checkpoint"], ["step", "tokens read", "loss"])
+        for one in summary.checkpoints:
+            numbers = (_number(one.step), _number(one.tokens), f"{one.loss:.3f}")
+            table.add_row(one.checkpoint, *numbers)
+        yield table
+
+
+def _gates(summary: "Summary") -> Iterable[Table | str]:
+    yield f"\nGate decisions: {sum(one.admitted + one.refused for one in summary.gates)}"
+    if summary.gates:
+        table = _table(["gate"], ["admitted", "of these, warned", "refused"])
+        for one in summary.gates:
+            numbers = (one.admitted, one.warned, one.refused)
+            table.add_row(one.gate, *map(_number, numbers))
+        yield table
+
+
+def _records(summary: "Summary") -> Iterable[str]:
+    yield f"\nRecords: {len(summary.records)} files"
+    addresses = [url.removeprefix("file://") for url in summary.records.values()]
+    for folder, files in groupby(addresses, key=lambda address: address.rpartition("/")[0]):
+        names = (address.rpartition("/")[2] for address in files)
+        yield f"{folder}/\n    {', '.join(names)}"
+
+
+def _failures(summary: "Summary") -> Iterable[str]:
+    if summary.failures:
+        yield "\nFailed, to be tried again on the next run"
+    for one in summary.failures:
+        yield f"{one.asset}[{one.partition}] after {one.attempts} attempts: {one.message}"
+
+
+def _table(names: Iterable[str], numbers: Iterable[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
