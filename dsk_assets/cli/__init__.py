@@ -1,0 +1,1 @@
+"""The command ``dsk``: thin; each command calls one function of the package."""

@@ -1,0 +1,140 @@
+"""Entry point of ``dsk``: the group, the errors, and the everyday commands."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dsk_assets import __version__
+from dsk_assets.cli.privacy import privacy
+from dsk_assets.errors import DskError
+from dsk_assets.evidence import failures
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.settings import load_settings
+
+
+class Group(click.Group):
+    """A group whose commands end with one line instead of a traceback on errors of ours."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a :class:`DskError` becomes ``Error: …`` and exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except DskError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dsk")
+def main() -> None:
+    """Donations of Danish text, from delivery to published records.
+
+    All that a run makes lies below DSK_HOME (default .dsk in the current folder). The consortium's
+    members, agreements, policies and inbox of donations lie in DSK_CONSORTIUM.
+    """
+
+
+main.add_command(privacy)
+
+
+def _catalog() -> Catalog:
+    return Catalog(load_settings(), run_id="dsk")
+
+
+@main.command()
+@click.argument("path", nargs=-1, required=True)
+def donate(path: tuple[str, ...]) -> None:
+    """Check the donation in the folder PATH (or s3://bucket/prefix) and land it.
+
+    The folder holds a manifest donation.yaml and the files it lists. Landed files are immutable:
+    a changed donation is delivered as a new version. The nightly run takes it from there.
+    """
+    from dsk_assets.intake import landing
+
+    catalog = _catalog()
+    for one in path:
+        snapshot = landing.land(catalog, one)
+        files = len(snapshot.files) - 1
+        click.echo(f"landed {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def manifest(path: Path) -> None:
+    """Fill in the files section of PATH/donation.yaml: path, SHA-256, bytes, media type."""
+    from dsk_assets.intake.manifest_file import write_files_section
+
+    count = len(write_files_section(path))
+    click.echo(f"{path / 'donation.yaml'} now lists {count} files")
+
+
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only say what is stale.")
+def nightly(dry_run: bool) -> None:
+    """Evaluate the nightly schedule now and run what is stale, in this process."""
+    from dsk_assets.lake.progress import shown
+
+    if dry_run:
+        from dsk_assets.defs.flow import stale
+
+        for name in stale(_catalog()) or ["nothing is stale"]:
+            click.echo(name)
+        return
+    from dsk_assets.defs.local import local_instance, run_nightly
+
+    with local_instance(load_settings()) as instance, shown():
+        result = run_nightly(instance)
+    for failure in failures.failures(_catalog()):
+        click.echo(f"{failure.asset}[{failure.partition}] failed: {failure.message}", err=True)
+    if result.skipped is not None:
+        click.echo(f"No run: {result.skipped}.")
+    elif not result.success:
+        raise click.ClickException(
+            f"run {result.run_id} did not end well — `dsk status` names what failed, "
+            "`make ui` shows the log"
+        )
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Summarise the lake: donations, decisions, findings, shards, checkpoints, gates, records."""
+    from dsk_assets.records.summary import summary
+
+    found = summary(_catalog())
+    click.echo(
+        json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else found.as_text()
+    )
+
+
+@main.command()
+@click.argument("doc_id", required=False)
+def why(doc_id: str | None) -> None:
+    """Say what became of the document DOC_ID, and by which rule, in English and Danish.
+
+    Without DOC_ID, name one dropped document for each rule, to begin with.
+    """
+    from dsk_assets.filters.decisions import examples
+    from dsk_assets.filters.decisions import why as explain
+
+    if doc_id is not None:
+        click.echo(explain(_catalog(), doc_id))
+        return
+    for rule, example in examples(_catalog()):
+        click.echo(f"{example}  {rule}")
+
+
+@main.group()
+def corpus() -> None:
+    """Corpus releases."""
+
+
+@corpus.command()
+@click.argument("a")
+@click.argument("b")
+def diff(a: str, b: str) -> None:
+    """List donations and documents that release B has and A has not, and the other way round."""
+    from dsk_assets.corpus.release import diff as compare
+
+    click.echo(json.dumps(compare(_catalog(), a, b).as_json(), indent=1))

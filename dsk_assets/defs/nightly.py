@@ -1,0 +1,86 @@
+"""The nightly job: whatever has arrived or changed goes through the whole flow in one run."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from dsk_assets.defs.flow import AFTER_WAREHOUSE, BEFORE_WAREHOUSE, stale
+from dsk_assets.defs.partitions import DONATION, register
+from dsk_assets.defs.resources import CatalogResource
+from dsk_assets.defs.transparency.assets import warehouse_op
+from dsk_assets.errors import safe_message
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.intake import landing
+from dsk_assets.lake.progress import track
+
+
+def receive_all(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Land what lies in the consortium's inbox; yields folder name and reason of what cannot be."""
+    for folder in track(landing.deliveries(catalog.settings.consortium), "deliveries"):
+        try:
+            landing.land(catalog, folder)
+        except Exception as error:
+            yield folder.name, safe_message(error).splitlines()[0]
+
+
+@dg.op(name="nightly__receive", out=dg.Out(dg.Nothing))
+def receive(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
+    """Land new deliveries and give each donation version its partition."""
+    opened = catalog.open(context.run_id)
+    for name, reason in receive_all(opened):
+        context.log.error(f"delivery {name} was not landed: {reason}")
+    new = register(context.instance, DONATION, landing.landed(opened))
+    context.log.info(f"{len(new)} new donations: {', '.join(new) or 'none'}")
+
+
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="New donations in; gates, shards, training, records out. Fresh work is left alone.",
+)
+def nightly() -> None:
+    """All stages in order, each over all its partitions."""
+    done = receive()
+    for stage in BEFORE_WAREHOUSE:
+        done = stage.as_op()(after=done)
+    done = warehouse_op(after=done)
+    for stage in AFTER_WAREHOUSE:
+        done = stage.as_op()(after=done)
+
+
+@dg.schedule(
+    job=nightly,
+    name="nightly",
+    cron_schedule="30 1 * * *",
+    execution_timezone="Europe/Copenhagen",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def nightly_schedule(
+    context: dg.ScheduleEvaluationContext, catalog: CatalogResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Every night at 01:30 in Copenhagen; skipped, with the reason, when nothing is stale."""
+    opened = catalog.open("schedule")
+    problems = list(receive_all(opened))
+    for name, reason in problems:
+        context.log.error(f"delivery {name} was not landed: {reason}")
+    register(context.instance, DONATION, landing.landed(opened))
+    work = stale(opened)
+    if not work:
+        return dg.SkipReason("nothing is stale")
+    return dg.RunRequest(tags={"dsk/stale": str(len(work)), "dsk/first_stale": work[0]})
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Gives each landed donation its partition, so that it shows before the night.",
+)
+def new_donations(
+    context: dg.SensorEvaluationContext, catalog: CatalogResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Register donations that ``dsk donate`` has landed since the last look."""
+    landed = landing.landed(catalog.open("sensor"))
+    known = set(context.instance.get_dynamic_partitions(DONATION.name or ""))
+    new = [key for key in landed if key not in known]
+    if not new:
+        return dg.SkipReason("no new donations")
+    return dg.SensorResult(dynamic_partitions_requests=[DONATION.build_add_request(new)])

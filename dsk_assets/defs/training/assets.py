@@ -1,0 +1,54 @@
+"""The base model, training runs and their checkpoints."""
+
+from dsk_assets.defs.corpus.assets import judge_again, newest_release
+from dsk_assets.defs.partitions import CHECKPOINT, TRAINING_RUN
+from dsk_assets.defs.stage import Stage
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.training import base_model, run
+from dsk_assets.training.config import load_training
+
+_TORCH = frozenset({"pytorch", "huggingface"})
+
+
+def _newest_run(catalog: Catalog) -> list[str]:
+    name = load_training(catalog.settings.consortium).name
+    return [f"{name}-{version}" for version in newest_release(catalog)]
+
+
+def _train(catalog: Catalog, key: str) -> Snapshot:
+    version = key.removeprefix(f"{load_training(catalog.settings.consortium).name}-")
+    judge_again(catalog, version)
+    return run.train(catalog, version)
+
+
+_train.__doc__ = run.train.__doc__
+
+BASE_MODEL = Stage(
+    "training/base_model",
+    base_model.base_model,
+    base_model.CODE_VERSION,
+    kinds=frozenset({"huggingface", "json"}),
+    principle="1",
+)
+RUN = Stage(
+    "training/run",
+    _train,
+    run.CODE_VERSION,
+    deps=("corpus/release*", "corpus/tokenizer", "training/base_model"),
+    kinds=_TORCH,
+    partitions=TRAINING_RUN,
+    keys=_newest_run,
+    principle="4",
+)
+CHECKPOINTS = Stage(
+    "training/checkpoint",
+    run.checkpoint,
+    run.CODE_VERSION,
+    deps=("training/run*",),
+    kinds=_TORCH,
+    partitions=CHECKPOINT,
+    keys=run.checkpoints,
+    gate="checkpoint",
+    principle="1",
+    see_also="transparency/records",
+)
