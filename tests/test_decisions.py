@@ -1,0 +1,342 @@
+"""Decisions: one for each document, with the reason, and no text lost to a document dropped."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as given_settings
+from hypothesis import strategies as st
+
+from dsk_assets.errors import MissingInputError, NotAdmittedError
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.decisions import decisions, why
+from dsk_assets.filters.duplicates import duplicates
+from dsk_assets.filters.language import language
+from dsk_assets.filters.quality import quality
+from dsk_assets.filters.signatures import signatures
+from dsk_assets.gates.admitted import admitted
+from dsk_assets.lake.store import Zone
+from dsk_assets.settings import load_settings
+from tests.support import admit, documents, seed
+
+ONE, TWO = "dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0"
+STAGES = ("personal_data", "language", "quality", "duplicates")
+
+STORY = (
+    "Der var engang en gammel mølle, som stod på en bakke uden for byen, og hver morgen gik "
+    "mølleren op ad stien for at se, om vinden var god. Han havde boet der hele sit liv, og han "
+    "kendte hvert eneste hus i dalen. Børnene kom ofte og besøgte ham, fordi han fortalte dem "
+    "historier om havet og de lande, han havde set, dengang han var ung og sejlede med et skib."
+)
+HARBOUR = (
+    "Havnen ligger stille om vinteren, når fiskerne bliver hjemme og reparerer deres garn. Kun "
+    "færgen sejler to gange om dagen mellem øen og fastlandet med post, mælk og enkelte gæster. "
+    "Om sommeren er det helt anderledes, for så kommer turisterne med telte, cykler og hunde, og "
+    "kroen ved kajen holder åbent til langt ud på natten, så længe der er nogen, som vil danse."
+)
+GERMAN = (
+    "Die Mühle stand seit vielen Jahren auf einem Hügel vor der Stadt, und jeden Morgen ging der "
+    "Müller den Weg hinauf, um zu sehen, ob der Wind gut war. Er hatte sein ganzes Leben dort "
+    "gewohnt, und die Kinder besuchten ihn oft, weil er ihnen Geschichten vom Meer erzählte."
+)
+SHORT = "En ganske kort besked på dansk, som ingen regel for lang prosa ville lade slippe igennem."
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    (tmp_path / "consortium" / "policies").mkdir(parents=True)
+    set_policy(tmp_path / "consortium", "")
+    loaded = load_settings(
+        home=tmp_path / "dsk", lake="", consortium=tmp_path / "consortium", workers=1
+    )
+    return Catalog(loaded, run_id="test")
+
+
+def set_policy(consortium: Path, sections: str, name: str = "default") -> None:
+    path = consortium / "policies" / f"{name}.yaml"
+    path.write_text(f"name: {name}\nversion: '1.0'\n{sections}", encoding="utf-8")
+
+
+def donate(
+    catalog: Catalog,
+    donation: str,
+    texts: Mapping[str, str],
+    *,
+    withheld: frozenset[str] = frozenset(),
+    approved_on: str = "2026-01-01",
+    is_open: bool = False,
+) -> None:
+    """A donation as it stands when its personal data have been removed and the gates passed."""
+    rights: dict[str, object] = {
+        "open_source_wish": "open-source" if is_open else "closed",
+        "approval": {"approved_on": approved_on},
+    }
+    if is_open:
+        rights["licence_spdx"] = "CC0-1.0"
+    manifest = {"manifest.json": {"rights": rights}}
+    landing = seed(catalog, "donations/landing", donation, zone=Zone.RESTRICTED, files=manifest)
+    table = documents(texts, donation.partition("@")[0])
+    made = seed(
+        catalog, "donations/documents", donation, zone=Zone.RESTRICTED, tables={"document": table}
+    )
+    kept = pa.array([name not in withheld for name in texts], pa.bool_())
+    outcome = {
+        "doc_id": pa.array(list(texts), pa.string()),
+        "outcome": pa.array(["withheld" if n in withheld else "kept" for n in texts], pa.string()),
+        "reason": pa.array(["density" if n in withheld else None for n in texts], pa.string()),
+        "findings": pa.array([7 if n in withheld else 0 for n in texts], pa.int64()),
+        "residual": pa.array([0] * len(texts), pa.int64()),
+    }
+    redacted = seed(
+        catalog,
+        "filtering/personal_data",
+        donation,
+        tables={"document": table.drop(["file_id"]).filter(kept), "pii_outcome": pa.table(outcome)},
+    )
+    for gate, judged in (
+        ("approval", landing),
+        ("statistics", made),
+        ("personal_data", redacted),
+        ("language", None),
+    ):
+        admit(catalog, gate, judged or language(catalog, donation))
+    quality(catalog, donation)
+    signatures(catalog, donation)
+    admitted(catalog, donation)
+
+
+def decided(snapshot: Snapshot) -> dict[str, dict[str, object]]:
+    return {row["doc_id"]: row for row in snapshot.table("decision").to_pylist()}
+
+
+def reasons(catalog: Catalog, donation: str) -> dict[str, tuple[str, str]]:
+    rows = decided(decisions(catalog, donation))
+    return {name: (str(row["stage"]), str(row["rule"])) for name, row in rows.items()}
+
+
+def test_every_stage_gives_its_reason(catalog: Catalog) -> None:
+    texts = {
+        "a-story": STORY,
+        "b-copy": STORY.upper(),
+        "c-near": STORY + " Det var godt.",
+        "d-german": GERMAN,
+        "e-short": SHORT,
+        "f-secret": HARBOUR,
+        "g-empty": "",
+    }
+    donate(catalog, ONE, texts, withheld=frozenset({"f-secret"}))
+    duplicates(catalog)
+    snapshot = decisions(catalog, ONE)
+    rows = decided(snapshot)
+    assert {name: (row["stage"], row["rule"]) for name, row in rows.items()} == {
+        "a-story": ("", ""),
+        "b-copy": ("duplicates", "exact-duplicate"),
+        "c-near": ("duplicates", "near-duplicate"),
+        "d-german": ("language", "accepted-language"),
+        "e-short": ("quality", "words-min"),
+        "f-secret": ("personal_data", "density"),
+        "g-empty": ("language", "accepted-language"),
+    }
+    assert list(rows) == list(texts)
+    assert [row["kept"] for row in rows.values()] == [True] + [False] * 6
+    assert rows["b-copy"]["survivor_id"] == rows["c-near"]["survivor_id"] == "a-story"
+    assert (rows["d-german"]["value"], rows["d-german"]["threshold"]) == (0.0, 0.5)
+    assert (rows["e-short"]["value"], rows["e-short"]["threshold"]) == (16.0, 50.0)
+    assert snapshot.counts["documents"] == 7
+    assert snapshot.counts["kept"] == 1
+    assert snapshot.counts["characters_kept"] == len(STORY)
+    assert snapshot.counts["characters"] == sum(map(len, texts.values()))
+    assert snapshot.counts["dropped_by_stage"] == {
+        "duplicates": 2,
+        "language": 2,
+        "personal_data": 1,
+        "quality": 1,
+    }
+
+
+def test_another_threshold_decides_again_without_tagging_again(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY, "b": SHORT})
+    duplicates(catalog)
+    assert reasons(catalog, ONE)["b"] == ("quality", "words-min")
+    sections = "quality: {thresholds: {words-min: 10}}\nlanguage: {min_share: 0.9}\n"
+    set_policy(catalog.settings.consortium, sections)
+    catalog.made.clear()
+    language(catalog, ONE)
+    quality(catalog, ONE)
+    signatures(catalog, ONE)
+    assert catalog.made == []
+    duplicates(catalog)
+    assert reasons(catalog, ONE)["b"] == ("", "")
+    assert [asset for asset, _ in catalog.made] == ["filtering/duplicates", "filtering/decisions"]
+
+
+def test_decisions_are_not_made_from_duplicates_of_other_tags(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY})
+    duplicates(catalog)
+    set_policy(catalog.settings.consortium, "quality: {disabled: [words-min]}\n")
+    with pytest.raises(MissingInputError, match="filtering/duplicates has not considered"):
+        decisions(catalog, ONE)
+    duplicates(catalog)
+    decisions(catalog, ONE)
+    donate(catalog, TWO, {"b": STORY})
+    with pytest.raises(MissingInputError, match=TWO):
+        decisions(catalog, TWO)
+
+
+def test_a_dropped_document_never_stands_for_another(catalog: Catalog) -> None:
+    (catalog.settings.consortium / "policies").mkdir(exist_ok=True)
+    lenient = f"applies_to: [{TWO.partition('@')[0]}]\nquality: {{disabled: [words-min]}}\n"
+    set_policy(catalog.settings.consortium, lenient, "lenient")
+    donate(catalog, ONE, {"a": SHORT}, is_open=True)
+    donate(catalog, TWO, {"b": SHORT}, approved_on="2026-06-01")
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {"a": ("quality", "words-min")}
+    assert reasons(catalog, TWO) == {"b": ("", "")}
+
+
+def test_the_survivor_over_donations_is_the_open_one_whatever_came_first(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY}, approved_on="2025-01-01")
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {"a": ("", "")}
+    donate(catalog, TWO, {"b": STORY}, is_open=True)
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {"a": ("duplicates", "exact-duplicate")}
+    assert reasons(catalog, TWO) == {"b": ("", "")}
+    admit(catalog, "approval", catalog.require("donations/landing", TWO), admitted=False)
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {"a": ("", "")}
+
+
+def test_a_policy_can_keep_duplicates(catalog: Catalog) -> None:
+    set_policy(catalog.settings.consortium, "duplicates: {near: false}\n")
+    donate(catalog, ONE, {"a": STORY, "b": STORY + " Det var godt.", "c": STORY})
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {
+        "a": ("", ""),
+        "b": ("", ""),
+        "c": ("duplicates", "exact-duplicate"),
+    }
+
+
+def test_a_new_donation_leaves_the_decisions_on_others_fresh(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY})
+    duplicates(catalog)
+    before = decisions(catalog, ONE)
+    donate(catalog, TWO, {"b": HARBOUR})
+    duplicates(catalog)
+    assert decisions(catalog, ONE).statement_digest == before.statement_digest
+
+
+def test_a_donation_without_measures_does_not_hold_the_others(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY})
+    donate(catalog, TWO, {"b": HARBOUR})
+    redacted = catalog.require("filtering/personal_data", TWO)
+    table = redacted.table("document")
+    tables = {"document": table.slice(0, 0), "pii_outcome": redacted.table("pii_outcome")}
+    admit(catalog, "personal_data", seed(catalog, redacted.asset, TWO, tables=tables))
+    admitted(catalog, TWO)
+    assert duplicates(catalog).counts["donations"] == 1
+    assert reasons(catalog, ONE) == {"a": ("", "")}
+    with pytest.raises(MissingInputError, match="has not considered"):
+        decisions(catalog, TWO)
+
+
+def test_a_document_that_a_stage_lost_is_an_error(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY, "b": HARBOUR})
+    tags = catalog.require("filtering/language", ONE)
+    shortened = seed(catalog, tags.asset, ONE, tables={"language": tags.table("language")[:1]})
+    admit(catalog, "language", shortened)
+    admitted(catalog, ONE)
+    with pytest.raises(MissingInputError, match="lacks 1 of the donation's 2 documents"):
+        duplicates(catalog)
+
+
+def test_decisions_demand_an_admission_in_force(catalog: Catalog) -> None:
+    donate(catalog, ONE, {"a": STORY})
+    duplicates(catalog)
+    admit(catalog, "approval", catalog.require("donations/landing", ONE), admitted=False)
+    with pytest.raises(NotAdmittedError, match="approval"):
+        decisions(catalog, ONE)
+
+
+@pytest.mark.parametrize("texts", [{}, {"a": ""}, {"a": STORY}])
+def test_tiny_donations_are_decided(catalog: Catalog, texts: dict[str, str]) -> None:
+    donate(catalog, ONE, texts)
+    duplicates(catalog)
+    assert list(decided(decisions(catalog, ONE))) == list(texts)
+
+
+def test_without_any_donation_there_are_no_duplicates(catalog: Catalog) -> None:
+    assert duplicates(catalog).counts["documents"] == 0
+
+
+corpora = st.lists(
+    st.tuples(
+        st.sampled_from([STORY, STORY + " Slut.", HARBOUR, GERMAN, SHORT, "", "1 2 3"]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@given_settings(
+    deadline=None,
+    max_examples=20,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(corpora, corpora)
+def test_each_document_has_one_decision_and_each_text_survives_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[tuple[str, bool]],
+    second: list[tuple[str, bool]],
+) -> None:
+    home = tmp_path_factory.mktemp("lake")
+    (home / "policies").mkdir()
+    set_policy(home, "")
+    catalog = Catalog(load_settings(home=home / "dsk", lake="", consortium=home, workers=1))
+    kept = {}
+    for donation, corpus in ((ONE, first), (TWO, second)):
+        texts = {f"{donation[:13]}-{n}": text for n, (text, _) in enumerate(corpus)}
+        withheld = frozenset(
+            name for name, (_, secret) in zip(texts, corpus, strict=True) if secret
+        )
+        donate(catalog, donation, texts, withheld=withheld)
+        kept |= {name: text for name, text in texts.items() if name not in withheld}
+    duplicates(catalog)
+    rows: dict[str, dict[str, object]] = {}
+    for donation, corpus in ((ONE, first), (TWO, second)):
+        table = decisions(catalog, donation).table("decision")
+        assert table.num_rows == len(corpus)
+        rows |= decided(decisions(catalog, donation))
+    for row in rows.values():
+        assert row["kept"] == (row["stage"] == "")
+        assert row["stage"] in ("", *STAGES)
+        assert (row["stage"] == "duplicates") == (row["survivor_id"] is not None)
+        if row["survivor_id"]:
+            assert rows[str(row["survivor_id"])]["kept"]
+    surviving = sorted(kept[name][: len(STORY)] for name, row in rows.items() if row["kept"])
+    good = {text[: len(STORY)] for text in kept.values() if text[:3] in (STORY[:3], HARBOUR[:3])}
+    assert surviving == sorted(good)
+
+
+def test_why_tells_the_reason_in_english_and_danish(catalog: Catalog) -> None:
+    texts = {"a": STORY, "b": STORY, "c": GERMAN, "d": SHORT, "e": HARBOUR}
+    donate(catalog, ONE, texts, withheld=frozenset({"e"}))
+    duplicates(catalog)
+    decisions(catalog, ONE)
+    told = {name: why(catalog, name) for name in texts}
+    assert told["a"].splitlines() == [
+        f"Document a of {ONE} ({len(STORY)} characters): kept.",
+        f"Dokument a i {ONE} ({len(STORY)} tegn): beholdt.",
+    ]
+    assert "because document a is kept and has the same text" in told["b"]
+    assert "at least 0.5 must be; most of it is in de." in told["c"]
+    assert "mindst 0,5 skal være det; det meste er på de." in told["c"]
+    assert "n_word is 16, least allowed 50 (rule words-min of danish-prose-v1" in told["d"]
+    assert "dokumentet har få ord: n_word er 16, mindst tilladt 50" in told["d"]
+    assert "personal data in it (density)" in told["e"]
+    assert not any(text[:40] in line for text in texts.values() for line in told.values())
+    with pytest.raises(MissingInputError, match="no decision on a document with the id x"):
+        why(catalog, "x")

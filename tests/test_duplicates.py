@@ -1,0 +1,212 @@
+"""Duplicates: which documents resemble which, and which one survives, in any order."""
+
+import random
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsk_assets.errors import NotAdmittedError
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.filters.clusters import BANDS, CANDIDATE, ROWS, THRESHOLD, find_duplicates
+from dsk_assets.filters.signatures import (
+    PERMUTATIONS,
+    minhashes,
+    sign_part,
+    signatures,
+    text_digests,
+)
+from dsk_assets.lake.store import Zone
+from tests.support import DONATION, admit, documents, seed
+
+VOCABULARY = [f"ord{number}" for number in range(3000)]
+
+
+def prose(seed_number: int, words: int = 200) -> str:
+    return " ".join(random.Random(seed_number).choices(VOCABULARY, k=words))
+
+
+def edited(text: str, every: int) -> str:
+    words = text.split()
+    words[::every] = ["ændret"] * len(words[::every])
+    return " ".join(words)
+
+
+def candidates(texts: dict[str, str], **given_columns: list[object]) -> pl.DataFrame:
+    written = pl.Series(list(texts.values()), dtype=pl.String)
+    columns: dict[str, object] = {
+        "doc_id": list(texts),
+        "text_sha256": text_digests(written),
+        "minhash": minhashes(written).to_pylist(),
+        "drop_exact": [True] * len(texts),
+        "drop_near": [True] * len(texts),
+        "open": [False] * len(texts),
+        "approved_on": ["2026-01-01"] * len(texts),
+    }
+    return pl.DataFrame(columns | given_columns, schema=CANDIDATE)
+
+
+def found(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
+    rows = find_duplicates(frame).iter_rows(named=True)
+    return {row["doc_id"]: (row["survivor_id"], row["kind"]) for row in rows}
+
+
+def test_exact_and_near_duplicates_are_found_and_others_are_not() -> None:
+    text = prose(1)
+    texts = {
+        "a": text,
+        "b": text.upper().replace(" ", "\n\n"),
+        "c": edited(text, 100),
+        "d": edited(text, 9),
+        "e": prose(2),
+    }
+    assert found(candidates(texts)) == {
+        "a": ("a", "exact"),
+        "b": ("a", "exact"),
+        "c": ("a", "near"),
+    }
+    similarity = dict(find_duplicates(candidates(texts)).select("doc_id", "similarity").iter_rows())
+    assert similarity["a"] == similarity["b"] == 1.0
+    assert THRESHOLD <= similarity["c"] < 1.0
+
+
+def test_the_survivor_is_open_then_approved_first_then_lowest() -> None:
+    texts = dict.fromkeys("abcd", prose(1))
+    dates = ["2026-03-01", "2026-01-01", "2026-02-01", "2026-02-01"]
+    opened = [False, False, True, True]
+    assert found(candidates(texts))["d"][0] == "a"
+    assert found(candidates(texts, approved_on=dates))["d"][0] == "b"
+    assert found(candidates(texts, approved_on=dates, open=opened))["a"][0] == "c"
+
+
+def test_a_document_that_its_policy_keeps_stands_for_the_others() -> None:
+    texts = {"a": prose(1), "b": edited(prose(1), 100), "c": edited(prose(1), 90), "d": prose(1)}
+    kept = candidates(texts, drop_near=[True, False, True, True])
+    assert {name: survivor for name, (survivor, _) in found(kept).items()} == {
+        "a": "b",
+        "b": "b",
+        "c": "b",
+        "d": "b",
+    }
+    assert found(candidates(dict.fromkeys("ab", prose(1)), drop_exact=[False, False])) == {}
+    both = candidates(dict.fromkeys("ab", prose(1)), drop_near=[False, False])
+    assert found(both) == {"a": ("a", "exact"), "b": ("a", "exact")}
+
+
+def test_no_document_is_dropped_for_one_that_it_does_not_resemble() -> None:
+    words = prose(3, 400).split()
+    chain = {}
+    for link in range(12):
+        chain[f"link{link:02}"] = " ".join(words)
+        words[link * 30 : link * 30 + 12] = [f"nyt{link}" for _ in range(12)]
+    result = find_duplicates(candidates(chain))
+    assert result.height
+    assert result["survivor_id"].n_unique() > 1
+    assert result["similarity"].min() >= THRESHOLD  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("texts", [{}, {"a": prose(1)}, {"a": "", "b": prose(1)}, {"a": "kort"}])
+def test_tiny_inputs_have_no_duplicates(texts: dict[str, str]) -> None:
+    result = find_duplicates(candidates(texts))
+    assert result.height == 0
+    assert result.columns == ["doc_id", "cluster_id", "survivor_id", "kind", "similarity"]
+
+
+def test_texts_without_words_are_duplicates_only_of_the_same_text() -> None:
+    assert found(candidates({"a": "", "b": "...", "c": " ", "d": "!"})) == {
+        "a": ("a", "exact"),
+        "c": ("a", "exact"),
+    }
+
+
+families = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from([0, 15, 30, 60, 120]), st.booleans()),
+    max_size=14,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(families, st.randoms(use_true_random=False))
+def test_clusters_are_those_of_taking_documents_one_by_one_in_any_order(
+    drawn: list[tuple[int, int, bool]], shuffler: random.Random
+) -> None:
+    texts = {
+        f"doc{number:02}": edited(prose(family, 120), every) if every else prose(family, 120)
+        for number, (family, every, _) in enumerate(drawn)
+    }
+    frame = candidates(texts, open=[is_open for _, _, is_open in drawn])
+    result = find_duplicates(frame)
+    order = list(range(len(drawn)))
+    shuffler.shuffle(order)
+    assert find_duplicates(frame[order]).equals(result)
+    dropped = set(result.filter(pl.col("doc_id") != pl.col("survivor_id"))["doc_id"])
+    assert dropped == one_by_one(frame)
+    survivors = set(frame["doc_id"]) - dropped
+    assert set(result["survivor_id"]) <= survivors
+    assert (result["similarity"] >= THRESHOLD).all()
+    sizes = result.group_by("cluster_id").agg(pl.len(), pl.col("survivor_id").n_unique())
+    assert (sizes["len"] >= 2).all()
+    assert (sizes["survivor_id"] == 1).all()
+
+
+def one_by_one(frame: pl.DataFrame) -> set[str]:
+    """Documents dropped when each is compared with all better ones that were kept."""
+    ranked = frame.sort(~pl.col("open"), "approved_on", "doc_id")
+    kept: list[tuple[str, np.ndarray]] = []
+    dropped = set()
+    for row in ranked.iter_rows(named=True):
+        signature = np.frombuffer(row["minhash"], "<u4")
+        if any(row["text_sha256"] == digest or alike(signature, other) for digest, other in kept):
+            dropped.add(row["doc_id"])
+        else:
+            kept.append((row["text_sha256"], signature))
+    return dropped
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    equal = one == other
+    in_one_band = equal[: BANDS * ROWS].reshape(BANDS, ROWS).all(axis=1).any()
+    return bool(in_one_band and equal.mean() >= THRESHOLD)
+
+
+def test_similarity_estimates_the_share_of_common_word_sequences() -> None:
+    text = prose(5, 2000)
+    other = edited(text, 60)
+    grams = [
+        {tuple(words[place : place + 5]) for place in range(len(words) - 4)}
+        for words in (text.split(), other.split())
+    ]
+    true = len(grams[0] & grams[1]) / len(grams[0] | grams[1])
+    one, two = (
+        np.frombuffer(value, "<u4") for value in minhashes(pl.Series([text, other])).to_pylist()
+    )
+    assert (one == two).mean() == pytest.approx(true, abs=0.1)
+
+
+def test_a_signature_does_not_depend_on_the_other_documents_or_on_the_process() -> None:
+    text = "Signaturen af en tekst er den samme på alle maskiner og i alle kørsler."
+    alone = minhashes(pl.Series([text]))[0].as_py()
+    batch = minhashes(pl.Series([prose(1), text, "", "to ord"])).to_pylist()
+    assert batch[1] == alone
+    assert batch[2] is None
+    assert len(batch[3]) == PERMUTATIONS * 4
+    assert int.from_bytes(alone[:4], "little") == 3266944364
+
+
+def test_the_stage_signs_each_document(catalog: Catalog, tmp_path: object) -> None:
+    landing = seed(catalog, "donations/landing", DONATION, zone=Zone.RESTRICTED, files={"m": 1})
+    table = documents({"d1": "En tekst.", "d2": "en  TEKST.\n", "d3": ""}).drop(["file_id"])
+    redacted = seed(catalog, "filtering/personal_data", DONATION, tables={"document": table})
+    admit(catalog, "approval", landing)
+    with pytest.raises(NotAdmittedError):
+        signatures(catalog, DONATION)
+    admit(catalog, "personal_data", redacted)
+    rows = signatures(catalog, DONATION).table("signature").to_pylist()
+    assert [row["doc_id"] for row in rows] == ["d1", "d2", "d3"]
+    assert rows[0]["text_sha256"] == rows[1]["text_sha256"] != rows[2]["text_sha256"]
+    assert rows[0]["minhash"] == rows[1]["minhash"]
+    assert [row["n_char"] for row in rows] == [9, 11, 0]
+    assert isinstance(sign_part(redacted.paths("document")[0]), pa.Table)

@@ -1,0 +1,346 @@
+"""The nightly schedule over a real Dagster instance, from delivered donations to records."""
+
+import gzip
+import json
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from tokenizers import Tokenizer
+
+from dsk_assets.defs.flow import STAGES, stale
+from dsk_assets.defs.local import NightlyResult, run_nightly
+from dsk_assets.evidence import admission
+from dsk_assets.records import stage as records
+from dsk_assets.settings import PROJECT_ROOT
+from dsk_assets.training import run
+from tests.night import EXPIRED, PERSONAL, Night, digests, small_consortium
+from tests.support import admit
+
+ADMITTED = ["dsk-2026-0003@1.0.0", PERSONAL, "dsk-2026-0010@1.0.0"]
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
+    folder = tmp_path_factory.mktemp("night")
+    return Night(folder / "home", small_consortium(folder / "consortium"))
+
+
+@pytest.fixture(scope="module")
+def instance(night: Night) -> Iterator[dg.DagsterInstance]:
+    with night.instance() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def result(night: Night, instance: dg.DagsterInstance) -> NightlyResult:
+    return run_nightly(instance)
+
+
+@pytest.fixture(autouse=True)
+def after_the_night(result: NightlyResult) -> None:
+    assert result.skipped is None
+    assert result.success
+
+
+def test_dagster_and_the_lake_agree(night: Night, instance: dg.DagsterInstance):
+    catalog = night.catalog()
+    for stage in STAGES:
+        made = set(catalog.partitions(stage.asset))
+        if stage.partitions:
+            assert set(instance.get_materialized_partitions(stage.asset_key)) == made
+            assert made, stage.asset
+        else:
+            event = instance.get_latest_materialization_event(stage.asset_key)
+            assert event is not None, stage.asset
+            snapshot = catalog.require(stage.asset)
+            tags = event.asset_materialization.tags
+            assert tags["dagster/data_version"] == f"sha256:{snapshot.digest}"
+
+
+def test_an_expired_approval_stops_a_donation_at_its_gate(
+    night: Night, instance: dg.DagsterInstance
+):
+    catalog = night.catalog()
+    decision = admission.decision(catalog.require("gate/approval", EXPIRED))
+    assert not decision.admitted
+    assert decision.refusals
+    for stage in STAGES:
+        if stage.asset != "donations/landing":
+            assert EXPIRED not in catalog.partitions(stage.asset), stage.asset
+    key = dg.AssetCheckKey(dg.AssetKey(["donations", "landing"]), "approval")
+    (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    evaluation = record.event.dagster_event.asset_check_evaluation_data
+    assert not evaluation.passed
+    assert EXPIRED in evaluation.metadata["reasons"].value
+    assert decision.refusals[0] in evaluation.metadata["reasons"].value
+
+
+def test_every_document_has_exactly_one_decision(night: Night):
+    catalog = night.catalog()
+    for donation in ADMITTED:
+        delivered = catalog.require("donations/documents", donation).table("document", ["doc_id"])
+        decided = catalog.require("filtering/decisions", donation).table("decision", ["doc_id"])
+        assert sorted(decided["doc_id"].to_pylist()) == sorted(delivered["doc_id"].to_pylist())
+
+
+def test_every_file_has_an_outcome(night: Night):
+    catalog = night.catalog()
+    for donation in ADMITTED:
+        landing = catalog.require("donations/landing", donation)
+        listed = {file["path"] for file in landing.json("manifest.json")["files"]}
+        files = catalog.require("donations/documents", donation).table("source_file")
+        paths = set(files["rel_path"].to_pylist())
+        assert {path for path in paths if "!/" not in path} == listed
+        assert set(files["outcome"].to_pylist()) <= {"ok", "empty", "unsupported", "error"}
+
+
+def test_tokens_of_a_span_are_the_tokens_of_its_document(night: Night):
+    catalog = night.catalog()
+    shards = catalog.require("corpus/shards", PERSONAL)
+    tokenizer = Tokenizer.from_str(
+        catalog.require("corpus/tokenizer").path("tokenizer.json").read_text()
+    )
+    documents = catalog.require("filtering/personal_data", PERSONAL).table("document")
+    texts = dict(zip(documents["doc_id"].to_pylist(), documents["text"].to_pylist(), strict=True))
+    spans = shards.table("shard_span").to_pylist()
+    assert spans
+    dtypes = {row["shard"]: row["dtype"] for row in shards.table("shard").to_pylist()}
+    for span in spans:
+        path = next(f.name for f in shards.files if f.name == f"tokens/{span['shard']:05d}.bin")
+        tokens = np.fromfile(shards.path(path), dtype=np.dtype(dtypes[span["shard"]]))
+        part = tokens[span["start"] : span["end"]].tolist()
+        assert tokenizer.decode(part) == texts[span["doc_id"]]
+
+
+def test_no_personal_value_leaves_the_restricted_zone(night: Night):
+    """Values that stand in the delivered files must be nowhere else: lake, Dagster, records."""
+    catalog = night.catalog()
+    spans = _planted(night)
+    assert len(spans) >= 20
+    documents = catalog.require("donations/documents", PERSONAL).table("document", ["text"])
+    raw = "\n".join(documents["text"].to_pylist())
+    assert all(value in raw for value in spans)
+    assert not [value for value in spans if value in _everything_outside_restricted(night)]
+
+
+def _planted(night: Night) -> list[str]:
+    """Distinct personal numbers and addresses of the form name.name@ in the raw documents."""
+    documents = night.catalog().require("donations/documents", PERSONAL)
+    rows = documents.table("document", ["text"])
+    with duckdb.connect() as connection:
+        connection.register("document", rows)
+        found = connection.sql(
+            r"""
+            select distinct unnest(
+                regexp_extract_all(text, '\b[0-3]\d[01]\d{3}-\d{4}\b')
+                || regexp_extract_all(text, '[a-z]+[.][a-z]+@[a-z.-]+\.(?:dk|org|com)')
+            ) as value from document
+            """
+        ).fetchall()
+    return [value for (value,) in found]
+
+
+def _everything_outside_restricted(night: Night) -> str:
+    texts = []
+    for path in night.home.rglob("*"):
+        if not path.is_file() or "restricted" in path.parts:
+            continue
+        if path.suffix == ".parquet":
+            texts.append(json.dumps(pq.read_table(path).to_pylist(), default=str))
+        elif path.suffix == ".db":
+            with sqlite3.connect(path) as database:
+                texts.extend(map(str, database.iterdump()))
+        elif path.suffix == ".gz":
+            texts.append(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
+        else:
+            texts.append(path.read_bytes().decode("utf-8", "replace"))
+    return "\n".join(texts)
+
+
+def test_marts_count_what_the_tables_hold(night: Night):
+    catalog = night.catalog()
+    marts = catalog.require("transparency/warehouse")
+    funnel = marts.table("filtering_funnel").to_pylist()
+    decided = {
+        donation: catalog.require("filtering/decisions", donation).table("decision").num_rows
+        for donation in ADMITTED
+    }
+    assert funnel
+    assert {row["donation"] for row in marts.table("donation_register").to_pylist()} == {
+        *ADMITTED,
+        EXPIRED,
+    }
+    assert sum(decided.values()) > 0
+
+
+def test_records_are_published_for_the_release(night: Night):
+    catalog = night.catalog()
+    (release,) = catalog.partitions("corpus/release")
+    records = catalog.require("transparency/records", release)
+    names = " ".join(file.name for file in records.files)
+    for wanted in ("public_summary", "dataset_card", "model_card"):
+        assert wanted in names
+    assert records.folder.startswith("public/")
+
+
+def test_a_checkpoint_leads_back_to_every_donation(night: Night):
+    catalog = night.catalog()
+    checkpoints = catalog.partitions("training/checkpoint")
+    assert len(checkpoints) == 2
+    reached, queue = set(), [catalog.require("training/checkpoint", checkpoints[-1]).statement]
+    while queue:
+        dependencies = queue.pop()["predicate"]["buildDefinition"]["resolvedDependencies"]
+        for uri in {item["uri"] for item in dependencies} - reached:
+            reached.add(uri)
+            if uri.startswith("dsk:"):
+                asset, _, partition = uri.removeprefix("dsk:").rstrip("]").partition("[")
+                queue.append(catalog.require(asset, partition or None).statement)
+    assert {f"dsk:donations/landing[{donation}]" for donation in ADMITTED} <= reached
+    assert f"dsk:donations/landing[{EXPIRED}]" not in reached
+
+
+def test_a_second_night_finds_nothing_stale(night: Night, instance: dg.DagsterInstance):
+    again = run_nightly(instance)
+    assert again.skipped == "nothing is stale"
+
+
+@pytest.mark.parametrize(
+    "stage", [s for s in STAGES if s.partitions and s.partitions.name == "donation"],
+    ids=lambda stage: stage.asset,
+)  # fmt: skip
+def test_by_hand_a_refused_donation_is_refused_too(stage, instance: dg.DagsterInstance):
+    outcome = dg.materialize(
+        [stage.as_asset()],
+        partition_key=EXPIRED,
+        instance=instance,
+        resources=_resources(),
+        raise_on_error=False,
+    )
+    if stage.asset == "donations/landing":
+        (check,) = outcome.get_asset_check_evaluations()
+        assert not check.passed
+        return
+    assert not outcome.success
+    (failure,) = outcome.filter_events(lambda event: event.is_step_failure)
+    message = failure.step_failure_data.user_failure_data.description
+    assert ("refused" in message) == (stage.asset in ("donations/documents", "filtering/admitted"))
+    assert "refused" in message or "has not been" in message
+    assert EXPIRED not in instance.get_materialized_partitions(stage.asset_key)
+
+
+def _resources() -> dict[str, object]:
+    from dsk_assets.defs.resources import CatalogResource
+
+    return {"catalog": CatalogResource()}
+
+
+@pytest.mark.parametrize(
+    ("gate", "judged", "consumer"),
+    [
+        ("approval", "donations/landing", "donations/documents"),
+        ("approval", "donations/landing", "filtering/language"),
+        ("approval", "donations/landing", "filtering/personal_data"),
+        ("statistics", "donations/documents", "filtering/language"),
+        ("statistics", "donations/documents", "filtering/personal_data"),
+        ("personal_data", "filtering/personal_data", "filtering/quality"),
+        ("personal_data", "filtering/personal_data", "filtering/signatures"),
+        ("language", "filtering/language", "filtering/admitted"),
+        ("personal_data", "filtering/personal_data", "filtering/admitted"),
+        ("language", "filtering/language", "filtering/decisions"),
+        ("language", "filtering/language", "corpus/shards"),
+        ("spans", "corpus/shards", "corpus/release"),
+        ("composition", "corpus/release", "training/run"),
+        ("composition", "corpus/release", "transparency/records"),
+        ("checkpoint", "training/checkpoint", "transparency/records"),
+    ],
+)
+def test_each_consumer_demands_the_gate_in_a_new_run(
+    gate: str, judged: str, consumer: str, night: Night, tmp_path: Path
+):
+    """A gate that refuses today stops what was admitted yesterday, for every consumer."""
+    shutil.copytree(night.home / "lake", tmp_path / "home" / "lake")
+    tonight = Night(tmp_path / "home", night.consortium)
+    catalog = tonight.catalog()
+    partition = catalog.partitions(judged)[-1] if judged != "donations/landing" else ADMITTED[-1]
+    admit(catalog, gate, catalog.require(judged, partition), admitted=False)
+    (stage,) = [stage for stage in STAGES if stage.asset == consumer]
+    same = stage.partitions is None or judged.split("/")[0] in ("donations", "filtering")
+    key = partition if same and stage.keys else next(iter(stage.wanted(catalog)), None)
+    if gate == "spans":
+        made = stage.make(catalog)
+        donations = {row["donation"] for row in made.table("release_shard").to_pylist()}
+        assert partition not in donations
+        return
+    from dsk_assets.errors import NotAdmittedError
+
+    makers = {"training/run": run.train, "transparency/records": records.records}
+    make = makers[consumer] if gate == "composition" else stage.make
+    key = partition if gate == "composition" else key
+    with pytest.raises(NotAdmittedError):
+        make(catalog, key) if key is not None else make(catalog)
+
+
+def test_a_changed_byte_is_made_again(night: Night, instance: dg.DagsterInstance):
+    catalog = night.catalog()
+    shards = catalog.require("corpus/shards", PERSONAL)
+    name = next(file.name for file in shards.files if file.name.startswith("tokens/"))
+    path = shards.path(name)
+    data = bytearray(path.read_bytes())
+    data[10] ^= 1
+    path.write_bytes(data)
+    assert f"corpus/shards[{PERSONAL}]" in stale(catalog)
+    assert run_nightly(instance).success
+    assert night.catalog().require("corpus/shards", PERSONAL).digest == shards.digest
+    assert stale(night.catalog()) == []
+
+
+def test_killed_in_the_middle_the_next_run_ends_the_same(
+    night: Night, tmp_path: Path, result: NightlyResult
+):
+    tonight = Night(tmp_path / "home", night.consortium)
+    statements = tonight.home / "lake" / "evidence" / "statements"
+    for moment in ("filtering/personal_data", "training/checkpoint"):
+        killed = tonight.command("nightly")
+        _wait_for(statements / moment, killed)
+        killed.send_signal(signal.SIGKILL)
+        killed.communicate()
+    done = tonight.command("nightly")
+    _, errors = done.communicate()
+    assert done.returncode == 0, errors
+    undisturbed, disturbed = digests(night.catalog()), digests(tonight.catalog())
+    for asset in ("transparency/warehouse[None]",):
+        undisturbed.pop(asset), disturbed.pop(asset)
+    assert disturbed == undisturbed
+
+
+def _wait_for(path: Path, process) -> None:
+    deadline = time.monotonic() + 180
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_new_donation_leaves_the_others_alone(night: Night, instance: dg.DagsterInstance):
+    catalog = night.catalog()
+    before = digests(catalog)
+    source = PROJECT_ROOT / "examples" / "consortium" / "donations" / "forening-nyhedsbreve"
+    shutil.copytree(source, night.consortium / "donations" / "forening-nyhedsbreve")
+    assert run_nightly(instance).success
+    after = digests(night.catalog())
+    for asset in ("documents", "language", "personal_data", "quality", "signatures"):
+        for donation in ADMITTED:
+            name = next(key for key in before if key.endswith(f"/{asset}[{donation}]"))
+            assert len(catalog.history(name.split("[")[0], donation)) == 1
+            assert after[name] == before[name]
+    assert "donations/documents[dsk-2026-0006@1.0.0]" in after
+    assert len(catalog.partitions("corpus/release")) == 2

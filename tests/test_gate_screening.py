@@ -1,0 +1,139 @@
+"""Gates statistics, language and personal_data: what was made of a donation's documents."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dsk_assets.evidence import admission
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.gates.registry import GATES
+from tests.gating import TEXTS, failed, judged, read, search
+from tests.support import DONATION, documents, seed
+
+
+def test_good_documents_pass(catalog: Catalog):
+    read(catalog)
+    decided = judged(catalog, "statistics")
+    assert (decided.admitted, decided.refusals) == (True, [])
+    actual = {finding.measure: finding.actual for finding in decided.findings}
+    assert (actual["documents"], actual["characters_median"]) == (3, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("measure", "severity", "make"),
+    [
+        ("duplicate_ids", "critical", lambda t: {"table": pa.concat_tables([t, t.slice(0, 1)])}),
+        ("files_without_outcome", "critical", lambda t: {"file_id": ["e" * 64]}),
+        ("files_without_outcome", "critical", lambda t: {"outcome": ["lost"]}),
+        ("documents_unaccounted", "critical", lambda t: {"documents": [4]}),
+        ("share_of_files_unread", "warning", lambda t: {"outcome": ["unsupported"]}),
+        ("share_of_empty_documents", "warning", lambda t: {"table": lengths(t, [0, 90, 90])}),
+        ("characters_median", "warning", lambda t: {"table": lengths(t, [9, 9, 99])}),
+        ("characters_max", "warning", lambda t: {"table": lengths(t, [50, 50, 60_000_000])}),
+    ],
+)
+def test_each_fault_of_documents_is_found(
+    catalog: Catalog, measure: str, severity: str, make: Callable[[pa.Table], dict[str, Any]]
+):
+    read(catalog, **make(documents(TEXTS)))
+    verdict = GATES["statistics"].judge(catalog, DONATION)
+    assert {name: one.severity for name, one in failed(verdict).items()} == {measure: severity}
+    assert admission.decision(verdict).admitted is (severity == "warning")
+
+
+def lengths(table: pa.Table, n_char: list[int]) -> pa.Table:
+    return table.set_column(table.schema.get_field_index("n_char"), "n_char", [n_char])
+
+
+def test_a_donation_without_documents_is_refused(catalog: Catalog):
+    read(catalog, documents({}).cast(documents(TEXTS).schema))
+    verdict = GATES["statistics"].judge(catalog, DONATION)
+    assert list(failed(verdict)) == ["documents", "characters"]
+
+
+def tag(catalog: Catalog, shares: list[float], ids: list[str] | None = None) -> None:
+    read(catalog)
+    table = pa.table(
+        {
+            "doc_id": ids or list(TEXTS),
+            "accepted_share": pa.array(shares, pa.float64()),
+            "n_char": pa.array([100] * len(shares), pa.int64()),
+        }
+    )
+    seed(catalog, "filtering/language", DONATION, tables={"language": table})
+
+
+@pytest.mark.parametrize(
+    ("shares", "severities"),
+    [
+        ([1.0, 1.0, 1.0], []),
+        ([1.0, 1.0, 0.4], []),
+        ([1.0, 0.0, 0.0], ["warning"]),
+        ([0.5, 0.0, 0.0], ["critical", "warning"]),
+        ([0.0, 0.0, 0.0], ["critical", "warning"]),
+    ],
+)
+def test_a_donation_with_some_foreign_text_passes_and_a_foreign_one_not(
+    catalog: Catalog, shares: list[float], severities: list[str]
+):
+    tag(catalog, shares)
+    decided = judged(catalog, "language")
+    assert [one.severity for one in decided.findings if not one.passed] == severities
+    assert decided.admitted is ("critical" not in severities)
+    assert decided.findings[-1].actual == pytest.approx(sum(shares) / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize("ids", [["d1", "d2"], ["d1", "d2", "d2"], ["d1", "d2", "other"]])
+def test_each_document_has_one_language(catalog: Catalog, ids: list[str]):
+    tag(catalog, [1.0] * len(ids), ids)
+    assert not judged(catalog, "language").admitted
+
+
+WITHHELD = ["kept", "kept", "withheld"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "written", "outcome"),
+    [
+        ({}, None, {}),
+        ({"residual_findings": "critical"}, None, {"residual": [0, 2, 0]}),
+        ({"residual_findings": "critical"}, None, {"residual": [0, None, 0]}),
+        ({"documents_against_outcome": "critical"}, ["d1", "d2"], {}),
+        (
+            {"documents_against_outcome": "critical", "share_withheld": "warning"},
+            None,
+            {"outcome": WITHHELD},
+        ),
+        ({"share_withheld": "warning"}, ["d1", "d2"], {"outcome": WITHHELD, "residual": [0, 0, 3]}),
+        (
+            {"recogniser_errors": "warning", "share_withheld": "warning"},
+            ["d1", "d2"],
+            {"outcome": WITHHELD, "reason": [None, None, "recogniser-error"]},
+        ),
+        (
+            {"recogniser_errors": "warning", "recogniser_errors_kept": "critical"},
+            None,
+            {"reason": [None, None, "recogniser-error"]},
+        ),
+        ({"documents_without_one_outcome": "critical"}, None, {"doc_id": ["d1", "d2", "d9"]}),
+        (
+            {"documents_kept": "critical", "share_withheld": "warning"},
+            [],
+            {"outcome": ["withheld"] * 3},
+        ),
+    ],
+)
+def test_what_the_search_for_personal_data_left(
+    catalog: Catalog,
+    expected: dict[str, str],
+    written: list[str] | None,
+    outcome: dict[str, list[Any]],
+):
+    if "doc_id" in outcome:
+        written = outcome["doc_id"]
+    search(catalog, pa.array(written, pa.string()) if written == [] else written, **outcome)
+    verdict = GATES["personal_data"].judge(catalog, DONATION)
+    assert {name: one.severity for name, one in failed(verdict).items()} == expected
+    assert admission.decision(verdict).admitted is ("critical" not in expected.values())

@@ -1,0 +1,73 @@
+"""Gate spans: every token belongs to exactly one kept document."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsk_assets.evidence import admission
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.gates.registry import GATES
+from dsk_assets.gates.spans import token_measures
+from tests.gating import failed, judged, shard
+from tests.support import DONATION
+
+
+@pytest.mark.parametrize(
+    ("expected", "made"),
+    [
+        (set(), {}),
+        ({"tokens_unmapped"}, {"spans": {"start": [0, 21, 0]}}),
+        ({"tokens_unmapped"}, {"spans": {"end": [20, 39, 20]}}),
+        ({"tokens_unmapped"}, {"spans": {"start": [1, 20, 0]}}),
+        ({"tokens_mapped_twice"}, {"spans": {"end": [21, 40, 20]}}),
+        ({"spans_misplaced", "tokens_unmapped"}, {"spans": {"shard": [0, 0, 2]}}),
+        ({"spans_misplaced"}, {"spans": {"end": [20, 40, 21]}}),
+        ({"spans_of_other_donations"}, {"spans": {"donation_id": ["dsk-2026-0009"] * 3}}),
+        (
+            {"documents_not_kept", "documents_without_one_span"},
+            {"spans": {"doc_id": ["d1", "d2", "d9"]}},
+        ),
+        ({"documents_without_one_span"}, {"spans": {"doc_id": ["d1", "d2", "d2"]}}),
+        ({"documents_not_kept", "documents_without_one_span"}, {"kept": (True, True, False)}),
+        ({"tokens_miscounted", "tokens_unmapped"}, {"tokens": (40, 21)}),
+        ({"shards_with_other_bytes", "tokens_miscounted"}, {"sha256": "c" * 64}),
+    ],
+)
+def test_every_token_belongs_to_one_kept_document(
+    catalog: Catalog, expected: set[str], made: dict[str, Any]
+):
+    shard(catalog, **made)
+    verdict = GATES["spans"].judge(catalog, DONATION)
+    assert {name for name, one in failed(verdict).items() if one.severity == "critical"} == expected
+    assert admission.decision(verdict).admitted is (not expected)
+
+
+@pytest.mark.parametrize(("n_char", "actual"), [(40, 2.0), (60, 3.0), (90, 4.5)])
+def test_unusual_characters_per_token_are_warned_of(catalog: Catalog, n_char: int, actual: float):
+    shard(catalog, n_char=n_char)
+    decided = judged(catalog, "spans")
+    assert decided.admitted
+    assert decided.findings[-1].actual == actual
+    assert decided.findings[-1].passed is (n_char == 60)
+
+
+@given(
+    tokens=st.integers(4, 12),
+    drawn=st.lists(st.tuples(st.integers(0, 11), st.integers(1, 6)), min_size=2, max_size=6),
+)
+def test_coverage_is_counted_as_token_by_token(tokens: int, drawn: list[tuple[int, int]]):
+    spans = [(start % tokens, min(start % tokens + size, tokens)) for start, size in drawn]
+    covered = np.zeros(tokens, dtype=int)
+    for start, end in spans:
+        covered[start:end] += 1
+    shards = pl.LazyFrame({"shard": [0, 1], "tokens": [tokens, 2]})
+    rows = [(0, *span) for span in spans] + [(1, 1, 2), (1, 0, 1)]
+    frame = pl.LazyFrame(rows, ["shard", "start", "end"], orient="row")
+    found = token_measures(shards, frame)
+    assert found["tokens_unmapped"] == (covered == 0).sum()
+    assert (found["tokens_mapped_twice"] > 0) == (covered > 1).any()
+    assert found["spans_misplaced"] == 0

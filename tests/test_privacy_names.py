@@ -1,0 +1,100 @@
+"""Names of people: how Danish writes them, and what only looks like one."""
+
+import pytest
+
+from dsk_assets.privacy.analyser import analyser
+
+
+def persons(text: str) -> list[str]:
+    found = [f for f in analyser().find(text) if f.entity == "PERSON"]
+    longest = [
+        f
+        for f in found
+        if not any(g != f and g.start <= f.start and f.end <= g.end for g in found)
+        or all(g == f for g in found if (g.start, g.end) == (f.start, f.end))
+    ]
+    return sorted({text[f.start : f.end] for f in longest})
+
+
+def covers(text: str, name: str) -> bool:
+    places = {
+        p for f in analyser().find(text) if f.entity == "PERSON" for p in range(f.start, f.end)
+    }
+    start = text.index(name)
+    return all(p in places for p in range(start, start + len(name)) if text[p].isalnum())
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("I mødet deltog Anne Bundgaard og andre.", "Anne Bundgaard"),
+        ("Det var Mette Marie Østergaards cykel.", "Mette Marie Østergaards"),
+        ("Sagen er behandlet af M. Hansen.", "M. Hansen"),
+        ("Det sagde Ludwig von Zabern i går.", "Ludwig von Zabern"),
+        ("Han mødte Jens-Ole Krogh-Nielsen.", "Jens-Ole Krogh-Nielsen"),
+        ("Fru Storm oplyste, at alt var i orden.", "Storm"),
+        ("Hej Bo\nTak for sidst.", "Bo"),
+        ("Tak.\n\nVenlig hilsen\n\nXarquo Blimf", "Xarquo Blimf"),
+        ("Navn: Xarquo Blimf\nBy: Viborg", "Xarquo Blimf"),
+        ("Pt.: Hansen, Anne Marie, set i dag", "Hansen, Anne Marie"),
+        ("Afgørelse til ANNE BUNDGAARD om støtte", "ANNE BUNDGAARD"),
+        ("spørg mette jensen om det", "mette jensen"),
+        ("Så kom Bjørn hjem.", "Bjørn"),
+        ("Oksana Kovalenko og Mehmet Yılmaz er indkaldt.", "Mehmet Yılmaz"),
+        ("Nguyen Thi Lan boede der.", "Nguyen Thi Lan"),
+        ("Guðrún Sigurðardóttir ringede.", "Guðrún Sigurðardóttir"),
+        ("Soeren Joergensen skrev igen.", "Soeren Joergensen"),
+        ("S&oslash;ren J&oslash;rgensen skrev.", "S&oslash;ren J&oslash;rgensen"),
+        ("Sign. A.B.\n", "A.B."),
+        ("Notat /K.L.\n", "K.L."),
+    ],
+)
+def test_names_are_found(text: str, name: str) -> None:
+    assert covers(text, name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hans bror svarede ikke. Min nabo gjorde.",
+        "En bjørn og en lærke i lunden; grøn var skoven.",
+        "Grøn var skoven, og på stranden lå en sten.",
+        "Rasmus Møllers Legat uddeles på H.C. Andersens Boulevard.",
+        "Jensens Bageri leverer maden.",
+        "Foredraget handler om Søren Kierkegaard og H.C. Andersen.",
+        "Eksempel Kommune og Prøvestad Boligforening holder møde i Roskilde.",
+        "Loven gælder ikke for Færøerne og Grønland.",
+        "Hej alle\nHusk mødet på fredag.",
+        "Med venlig hilsen\nEksempel Forsyning A/S",
+    ],
+)
+def test_what_only_looks_like_a_name_is_left(text: str) -> None:
+    assert persons(text) == []
+
+
+def test_a_part_of_a_full_name_is_found_again() -> None:
+    text = "Klageren er Ulla Blimfqvist. Efter mødet ringede Blimfqvist igen."
+    found = [text[f.start : f.end] for f in analyser().find(text) if f.entity == "PERSON"]
+    assert "Blimfqvist" in found
+
+
+GROUPS = {
+    "da": ("Kirsten Thygesen", "Torben Damgaard", "Vibeke Krogsgaard"),
+    "tr": ("Ayşe Demir", "Mustafa Öztürk", "Emine Kaya"),
+    "ar": ("Fatima Al-Masri", "Khaled Hussein", "Zainab Mahmoud"),
+    "so": ("Abdirahman Warsame", "Hodan Abdi", "Sahra Farah"),
+    "pl": ("Agnieszka Nowak", "Piotr Kowalczyk", "Małgorzata Wiśniewska"),
+    "uk": ("Oksana Shevchuk", "Volodymyr Tkachenko", "Iryna Bondarenko"),
+    "ro": ("Elena Popescu", "Mihai Ionescu", "Ionuț Dumitru"),
+    "vi": ("Thi Huong Nguyen", "Van Minh Tran", "Lan Pham"),
+    "in": ("Priya Sharma", "Arjun Patel", "Deepak Verma"),
+    "fo": ("Jógvan Joensen", "Marjun Djurhuus", "Bárður Patursson"),
+    "kl": ("Paninnguaq Kleist", "Aqqaluk Lynge", "Pipaluk Olsvig"),
+    "fi": ("Päivi Virtanen", "Heikki Korhonen", "Jukka Mäkinen"),
+}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_names_of_every_group_are_found(group: str) -> None:
+    for name in GROUPS[group]:
+        assert covers(f"På mødet fortalte {name}, at sagen var afsluttet.", name)

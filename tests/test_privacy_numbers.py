@@ -1,0 +1,179 @@
+"""CPR numbers and other structured identifiers: found in every form, and nothing else taken."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsk_assets.privacy.analyser import analyser
+from dsk_assets.privacy.recognisers.checks import birth_year, passes_luhn, passes_mod_97
+from dsk_assets.privacy.residual import count_cpr
+from dsk_assets.privacy.synthetic import cpr
+
+SEPARATORS = ["-", " - ", "\u2011", "\u2013", "\u2212", "-\u200b", "\u00ad-", " -\n"]
+
+
+def types(text: str) -> set[str]:
+    return {finding.entity for finding in analyser().find(text)}
+
+
+def covered(text: str, value: str) -> bool:
+    places = {p for f in analyser().find(text) for p in range(f.start, f.end)}
+    start = text.index(value)
+    return all(p in places for p in range(start, start + len(value)) if text[p].isalnum())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.booleans(), st.sampled_from(SEPARATORS), st.booleans())
+def test_a_date_a_hyphen_and_four_digits_are_a_cpr_number_without_any_context(
+    seed: int, checked: bool, separator: str, wide: bool
+) -> None:
+    ten = cpr(random.Random(seed), checked)
+    value = ten[:6] + separator + ten[6:]
+    if wide:
+        value = value.translate({ord("0") + d: chr(0xFF10 + d) for d in range(10)})
+    assert "DK_CPR" in types(f"Hun fik nummeret {value} i går.")
+    assert count_cpr(f"Hun fik nummeret {value} i går.") == (0 if "\n" in separator else 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.booleans(), st.sampled_from(["", " ", ".", "\u00a0", "\n"]))
+def test_an_explaining_word_is_enough_without_hyphen_and_check_digit(
+    seed: int, checked: bool, separator: str
+) -> None:
+    ten = cpr(random.Random(seed), checked)
+    value = ten[:6] + separator + ten[6:]
+    assert covered(f"Cpr-nr.: {value}, bevilget", value)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 99), st.integers(13, 60), st.integers(0, 999999))
+def test_ten_digits_that_begin_with_no_date_are_never_a_cpr_number(
+    day: int, month: int, rest: int
+) -> None:
+    text = f"Reference {day:02}{month:02}{rest // 10000:02}-{rest % 10000:04} er lukket."
+    assert "DK_CPR" not in types(text)
+    assert count_cpr(text) == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["150643-0SJ1", "0203291WQ3", "17.03.89-1234", "17 03 89-1234", "1 7 0 3 8 9 - 1 2 3 4"],
+)
+def test_other_forms_of_cpr_numbers(value: str) -> None:
+    assert "DK_CPR" in types(f"cpr {value} noteret")
+
+
+def test_a_misread_digit_after_the_word_cpr_hides_nothing() -> None:
+    assert covered("CPR-nr. I7O389-l234 er oplyst", "I7O389-l234")
+
+
+def test_a_replacement_number_needs_a_word_that_explains_it() -> None:
+    assert "DK_CPR" in types("erstatningscpr 770389-1234")
+    assert "DK_CPR" not in types("Varenr. 770389-1234 er udgået")
+
+
+def test_a_cpr_number_glued_to_its_word_or_a_file_name_is_found() -> None:
+    assert "DK_CPR" in types("CPR170389-1234")
+    assert "DK_CPR" in types("notat_170389-1234_endelig.pdf")
+
+
+def test_the_century_table() -> None:
+    cases = [
+        (89, 3, 1989),
+        (36, 4, 2036),
+        (37, 4, 1937),
+        (57, 5, 2057),
+        (58, 8, 1858),
+        (36, 9, 2036),
+    ]
+    assert [birth_year(year, seventh) for year, seventh, _ in cases] == [c[2] for c in cases]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ISBN 87-7724-123-5 og ISBN 978-87-02-12345-6",
+        "EAN 5798009814234 på pakken",
+        "Faktura 4512093381 af 12.03.2024 lyder på 12.345.678 kr.",
+        "jf. lov nr. 1234 af 12. december 2023, § 12, stk. 3, nr. 4",
+        "Ordrenummer 20240312 er sendt den 2024-03-12 kl. 10.15",
+        "Tallene 12345678, 23456789 og 34567890 er uden moms",
+        "CVR 12 34 56 78, telefon 70 10 20 30",
+        "Version 4.12.3.7 af programmet kører på 127.0.0.1",
+        "Unix-tid 1712345678 i loggen",
+        "Ejendommen matr.nr. 12ab er på 1234 m²",
+        "af 12 345 stemmer gik 1 000 000 tabt",
+        "Skriv til info@example.org eller kontakt@example.dk",
+        "Side 12-34, tabel 5.6, år 1999-2004, 37,5 grader",
+        "Kom til Gyvelvej i 2024, hvor H.C. Andersens Boulevard krydser",
+    ],
+)
+def test_numbers_that_are_no_personal_data_are_left(text: str) -> None:
+    assert types(text) == set()
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "entity"),
+    [
+        ("Ring på 67 12 34 56 i dag", "67 12 34 56", "PHONE_NUMBER"),
+        ("mobil: 68123456", "68123456", "PHONE_NUMBER"),
+        ("(+45) 67 12 34 56", "67 12 34 56", "PHONE_NUMBER"),
+        ("fra +46 70 123 45 67 i går", "+46 70 123 45 67", "PHONE_NUMBER"),
+        ("Skriv til anna.b@kommune.local straks", "anna.b@kommune.local", "EMAIL_ADDRESS"),
+        ("anna (at) example.dk", "anna (at) example.dk", "EMAIL_ADDRESS"),
+        ("bo.b snabel-a example punktum dk", "bo.b snabel-a example", "EMAIL_ADDRESS"),
+        (
+            "bor Prøvevej 12 B, 2. tv., 8000 Aarhus C nu",
+            "Prøvevej 12 B, 2. tv., 8000 Aarhus C",
+            "ADDRESS",
+        ),
+        ("Hans Smeds Vej 4, st. th", "Hans Smeds Vej 4, st. th", "ADDRESS"),
+        ("konto 1234 0012345678", "1234 0012345678", "DK_BANK_ACCOUNT"),
+        ("reg.nr. 1234 kontonr. 123456", "1234 kontonr. 123456", "DK_BANK_ACCOUNT"),
+        ("IBAN DK50 0040 0440 1162 43", "DK50 0040 0440 1162 43", "IBAN_CODE"),
+        ("kortet 4111 1111 1111 1111 er spærret", "4111 1111 1111 1111", "CREDIT_CARD"),
+        ("fra ip 192.0.2.17 kl. 8", "192.0.2.17", "IP_ADDRESS"),
+        ("fra 2001:db8:1a::5 kl. 8", "2001:db8:1a::5", "IP_ADDRESS"),
+        ("enhed 00:1B:44:11:3A:B7 fundet", "00:1B:44:11:3A:B7", "MAC"),
+        ("bil med nummerplade AQ12345", "AQ12345", "DK_LICENSE_PLATE"),
+        ("født den 3. maj 1974 i byen", "3. maj 1974", "DATE_OF_BIRTH"),
+        ("Borger 170389-xxxx", "170389-xxxx", "DATE_OF_BIRTH"),
+        ("Kundenummer: 4471923", "4471923", "PERSON_ID"),
+        ("sagsnr. 24/12345", "24/12345", "CASE_NUMBER"),
+        ("j.nr. 27.03.00-G01-12-24", "27.03.00-G01-12-24", "CASE_NUMBER"),
+        ("pasnr. 212345678", "212345678", "DK_PASSPORT"),
+        ("kørekort nr. 12345678", "12345678", "DK_DRIVING_LICENCE"),
+        ("sundhedskort 8027 nr. 802312345678", "802312345678", "DK_HEALTH_CARD"),
+        ("MitID bruger-id 1234-5678-9012", "1234-5678-9012", "DK_MITID"),
+        ("login bruger=anna12 ok", "anna12", "USER_HANDLE"),
+        ("se linkedin.com/in/anna-b her", "linkedin.com/in/anna-b", "URL_PERSONAL"),
+        ("stelnr. WVWZZZ1JZXW000001", "WVWZZZ1JZXW000001", "VIN"),
+        ("mødested 55.67612, 12.56834", "55.67612, 12.56834", "GEO"),
+        ("fødselsnummer 010190 12480", "010190 12480", "FOREIGN_ID"),
+    ],
+)
+def test_structured_identifiers_are_found_whole(text: str, value: str, entity: str) -> None:
+    assert covered(text, value)
+    if entity != "FOREIGN_ID":
+        assert entity in types(text)
+
+
+def test_a_column_heading_explains_the_numbers_below_it() -> None:
+    table = (
+        "kundenr;kontonr;telefon\n4471923;12340012345678;67123456\n4471924;12340012345679;68123456"
+    )
+    assert types(table) == {"PERSON_ID", "DK_BANK_ACCOUNT", "PHONE_NUMBER"}
+
+
+def test_a_company_number_is_personal_only_near_a_sole_trader() -> None:
+    assert types("Firmaet har CVR 10000009.") == set()
+    assert "DK_CVR" in types("Enkeltmandsvirksomhed, CVR 10000009.")
+
+
+def test_check_digits() -> None:
+    assert passes_mod_97("DK5000400440116243")
+    assert not passes_mod_97("DK5000400440116244")
+    assert passes_luhn("4111111111111111")
+    assert not passes_luhn("4111111111111112")

@@ -1,0 +1,102 @@
+"""Personal data in JSON lines, and the score on labelled documents."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsk_assets.errors import DonationError
+from dsk_assets.privacy.analyser import Analyser
+from dsk_assets.privacy.entities import PRIORITY
+from dsk_assets.privacy.evaluate import evaluate, score
+from dsk_assets.privacy.recognisers.cpr import CprRecognizer
+from dsk_assets.privacy.recognisers.registry import all_recognisers
+from dsk_assets.privacy.scan import redact_lines, scan_lines
+from dsk_assets.privacy.synthetic import cpr, documents
+
+
+def line(text: str) -> str:
+    return json.dumps({"id": 7, "text": text})
+
+
+def test_scan_gives_spans_of_the_original_text_and_flags() -> None:
+    text = "Anne Bundgaard (cpr 170389\u20111234) lider af epilepsi."
+    (found,) = scan_lines([line(text), "\n"])
+    values = [(text[s["start"] : s["end"]], s["label"]) for s in found["spans"]]
+    assert values == [("Anne Bundgaard", "PERSON"), ("170389\u20111234", "DK_CPR")]
+    assert (found["id"], found["flags"]) == (7, ["health"])
+
+
+def test_redact_gives_the_redacted_text() -> None:
+    assert list(redact_lines([line("Ring til Anne på 67 12 34 56.")])) == [
+        {"id": 7, "text": "Ring til <PERSON> på <PHONE_NUMBER>.", "withheld": None}
+    ]
+
+
+@pytest.mark.parametrize("bad", ["{", '{"id": 1}', '{"id": 1, "text": null}', "[]"])
+def test_a_line_that_is_no_document_is_named_by_number_only(bad: str) -> None:
+    with pytest.raises(DonationError, match="line 2 ") as caught:
+        list(scan_lines([line("170389-1234"), bad]))
+    assert "170389" not in str(caught.value)
+
+
+def test_the_score_counts_spans_found_whole_and_look_alikes() -> None:
+    document = {
+        "id": "1",
+        "text": "Anne Bundgaard og Qwxz 67 12 34 56, 12.03.2024",
+        "spans": [
+            {"start": 0, "end": 14, "label": "PERSON"},
+            {"start": 18, "end": 22, "label": "PERSON"},
+        ],
+        "decoys": [{"start": 36, "end": 46, "kind": "date"}],
+    }
+    outcome = score([document])
+    person, phone = outcome.by_type["PERSON"], outcome.by_type["PHONE_NUMBER"]
+    assert (person.spans, person.found, phone.findings, phone.right) == (2, 1, 1, 0)
+    assert (outcome.with_personal_data, outcome.leaking) == (1, 1)
+    assert outcome.decoys["date"].found == 0
+    assert "| PERSON | 2 | 50.0 % | 50.0 % |" in outcome.markdown()
+
+
+def test_the_synthetic_set_is_found_whole(tmp_path: Path) -> None:
+    labelled = [*documents(150, 5)]
+    outcome = score(labelled)
+    assert outcome.total.recall is not None and outcome.total.recall > 0.995
+    assert outcome.total.precision is not None and outcome.total.precision > 0.99
+    path = tmp_path / "labelled.jsonl"
+    path.write_text("".join(json.dumps(document) + "\n" for document in labelled), "utf-8")
+    assert evaluate(path) == outcome.markdown()
+
+
+def test_without_the_cpr_recogniser_the_score_shows_leaks() -> None:
+    blind = Analyser(
+        [r for r in all_recognisers() if not isinstance(r, CprRecognizer)],
+        [entity for entity in PRIORITY if entity != "DK_CPR"],
+    )
+    tally = score(documents(60, 5), blind).by_type["DK_CPR"]
+    assert tally.found < tally.spans / 2
+
+
+def test_synthetic_numbers_belong_to_nobody() -> None:
+    import random
+
+    weights = (4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
+    for seed in range(300):
+        checked = seed % 2 == 0
+        ten = cpr(random.Random(seed), checked)
+        passes = sum(int(d) * w for d, w in zip(ten, weights, strict=True)) % 11 == 0
+        assert passes == checked
+        assert ten[:4] != "0101"
+        assert not checked or (ten[6] in "5678" and ten[4:6] >= "58")
+
+
+def test_presidio_is_not_loaded_with_the_stage() -> None:
+    code = (
+        "import sys; import dsk_assets.privacy.stage, dsk_assets.privacy.scan, "
+        "dsk_assets.privacy.evaluate; from dsk_assets.privacy.analyser import digest; digest(); "
+        "assert 'presidio_analyzer' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

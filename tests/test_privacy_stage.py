@@ -1,0 +1,181 @@
+"""Asset filtering/personal_data: tables, counts, gates, and that no value leaves the text."""
+
+import logging
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pytest
+
+from dsk_assets.errors import NotAdmittedError, SettingsError
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.lake.digests import sha256_text
+from dsk_assets.lake.store import Zone
+from dsk_assets.privacy import stage
+from dsk_assets.privacy.stage import DOCUMENT, PII_OUTCOME, PII_SPAN, personal_data
+from dsk_assets.settings import load_settings
+from tests.support import DONATION, admit, documents, seed
+
+VALUES = ("170389-1234", "67 12 34 56", "Xarquo", "Bundgaard", "anna.b@example.dk", "Prøvevej 12")
+TEXTS = {
+    "a" * 32: "Borger: Xarquo Bundgaard, cpr 170389-1234, Prøvevej 12, 4000 Roskilde.",
+    "b" * 32: "Skriv til anna.b@example.dk eller ring på 67 12 34 56. Bundgaard har epilepsi.",
+    "c" * 32: "En ganske almindelig tekst om vejret i Jylland.",
+    "d" * 32: "\n".join(f"mobil 6712345{n}" for n in range(10)) + "\nmobil 68123456",
+    "e" * 32: "",
+}
+
+
+@pytest.fixture
+def consortium(tmp_path: Path) -> Path:
+    policies = tmp_path / "consortium" / "policies"
+    policies.mkdir(parents=True)
+    (policies / "default.yaml").write_text('name: default\nversion: "1.0"\n', "utf-8")
+    return policies.parent
+
+
+def catalog_for(tmp_path: Path, consortium: Path, workers: int = 1) -> Catalog:
+    return Catalog(
+        load_settings(home=tmp_path / f"dsk{workers}", workers=workers, consortium=consortium)
+    )
+
+
+def donate(catalog: Catalog, texts: dict[str, str]) -> None:
+    landing = seed(catalog, "donations/landing", DONATION, zone=Zone.RESTRICTED)
+    table = documents(texts)
+    judged = seed(
+        catalog,
+        "donations/documents",
+        DONATION,
+        zone=Zone.RESTRICTED,
+        tables={"document": table, "source_file": table.select(["file_id"])},
+    )
+    admit(catalog, "approval", landing)
+    admit(catalog, "statistics", judged)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path, consortium: Path) -> Catalog:
+    catalog = catalog_for(tmp_path, consortium)
+    donate(catalog, TEXTS)
+    return catalog
+
+
+@pytest.fixture
+def snapshot(catalog: Catalog) -> Snapshot:
+    return personal_data(catalog, DONATION)
+
+
+def test_every_document_has_one_outcome_and_kept_ones_their_redacted_text(
+    snapshot: Snapshot,
+) -> None:
+    outcomes = snapshot.table("pii_outcome")
+    assert outcomes.schema.equals(PII_OUTCOME)
+    assert outcomes["doc_id"].to_pylist() == list(TEXTS)
+    assert outcomes["reason"].to_pylist() == [None, None, None, "density", None]
+    kept = snapshot.table("document")
+    assert kept.schema.equals(DOCUMENT)
+    assert kept["doc_id"].to_pylist() == [key for key in TEXTS if key[0] != "d"]
+    assert kept["text"].to_pylist()[0] == "Borger: <PERSON>, cpr <DK_CPR>, <ADDRESS>."
+    assert kept["text"].to_pylist()[2] == TEXTS["c" * 32]
+    texts = kept["text"].to_pylist()
+    assert kept["text_sha256"].to_pylist() == [sha256_text(text) for text in texts]
+    assert kept["n_char"].to_pylist() == [len(text) for text in texts]
+
+
+def test_spans_point_at_placeholders_in_the_redacted_text(snapshot: Snapshot) -> None:
+    spans = snapshot.table("pii_span")
+    assert spans.schema.equals(PII_SPAN)
+    texts = dict(
+        zip(*(snapshot.table("document")[c].to_pylist() for c in ("doc_id", "text")), strict=True)
+    )
+    for span in spans.to_pylist():
+        assert texts[span["doc_id"]][span["start"] : span["end"]] == f"<{span['entity_type']}>"
+
+
+def test_counts_say_what_was_found_and_done(snapshot: Snapshot) -> None:
+    counts = snapshot.counts
+    assert counts["documents"] == 5 and counts["kept"] == 4
+    assert counts["withheld"] == {"density": 1}
+    assert counts["findings"]["DK_CPR"] == 1 and counts["findings"]["PHONE_NUMBER"] == 12
+    assert counts["actions"] == {"placeholder": snapshot.table("pii_span").num_rows}
+    assert counts["residual"] == 0
+    assert counts["special_categories"] == {"health": 1}
+    assert counts["words"] == pc.sum(snapshot.table("document")["n_word"]).as_py()
+
+
+def test_no_value_is_in_any_file_outside_restricted_or_in_a_log(
+    catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    personal_data(catalog, DONATION)
+    root = catalog.settings.home
+    files = [p for p in root.rglob("*") if p.is_file() and "restricted" not in p.parts]
+    assert any("pii_span" in str(path) for path in files)
+    snapshot = catalog.require("filtering/personal_data", DONATION)
+    tables = [str(snapshot.table(name).to_pylist()) for name in ("document", "pii_span")]
+    haystack = [path.read_bytes().decode("utf-8", "replace") for path in files]
+    for value in VALUES:
+        assert value not in caplog.text
+        assert not any(value in text for text in (*haystack, *tables))
+        assert not any(sha256_text(value) in text for text in (*haystack, *tables))
+
+
+def test_a_failing_recogniser_withholds_documents_without_a_word_of_their_text(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from dsk_assets.privacy.recognisers.cpr import CprRecognizer
+
+    def fail(self: CprRecognizer, text: str) -> object:
+        raise ValueError(text)
+
+    monkeypatch.setattr(CprRecognizer, "find", fail)
+    snapshot = personal_data(catalog, DONATION)
+    reasons = snapshot.table("pii_outcome")["reason"].to_pylist()
+    assert reasons == ["recogniser-error", "recogniser-error", None, "recogniser-error", None]
+    assert snapshot.counts["withheld"] == {"recogniser-error": 3}
+    assert not any(value in caplog.text for value in VALUES)
+
+
+def test_processes_write_what_one_process_writes(
+    tmp_path: Path, consortium: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "_PARALLEL_FROM", 0)
+    monkeypatch.setattr(stage, "_ROWS", 7)
+    texts = {f"{n:032x}": f"{n}: {text}" for n, text in enumerate([*TEXTS.values()] * 8)}
+    digests = []
+    for workers in (1, 2):
+        catalog = catalog_for(tmp_path, consortium, workers)
+        donate(catalog, texts)
+        digests.append(personal_data(catalog, DONATION).digest)
+    assert digests[0] == digests[1]
+
+
+def test_documents_are_not_searched_before_both_gates_admit_them(
+    tmp_path: Path, consortium: Path
+) -> None:
+    catalog = catalog_for(tmp_path, consortium)
+    donate(catalog, TEXTS)
+    admit(catalog, "statistics", catalog.require("donations/documents", DONATION), admitted=False)
+    with pytest.raises(NotAdmittedError):
+        personal_data(catalog, DONATION)
+
+
+def test_a_policy_that_keeps_cpr_numbers_is_refused(catalog: Catalog, consortium: Path) -> None:
+    path = consortium / "policies" / "default.yaml"
+    path.write_text(
+        'name: default\nversion: "1.1"\npersonal_data:\n  actions: {DK_CPR: keep}\n', "utf-8"
+    )
+    with pytest.raises(SettingsError, match="DK_CPR"):
+        personal_data(catalog, DONATION)
+
+
+def test_another_policy_makes_the_asset_stale(catalog: Catalog, consortium: Path) -> None:
+    first = personal_data(catalog, DONATION)
+    assert personal_data(catalog, DONATION).statement_digest == first.statement_digest
+    path = consortium / "policies" / "default.yaml"
+    path.write_text(
+        'name: default\nversion: "1.1"\npersonal_data:\n  actions: {PERSON: pseudonym}\n', "utf-8"
+    )
+    second = personal_data(catalog, DONATION)
+    assert second.statement_digest != first.statement_digest
+    assert second.table("document")["text"].to_pylist()[0].startswith("Borger: <PERSON_1>")

@@ -1,0 +1,233 @@
+"""Quality: what is measured of a text, and what the rule sets say of it."""
+
+import json
+import re
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsk_assets.consortium.policy import QualityPolicy
+from dsk_assets.errors import NotAdmittedError, SettingsError
+from dsk_assets.evidence.catalog import Catalog, Output
+from dsk_assets.filters.measures import MEASURES, STOP_WORDS, measure
+from dsk_assets.filters.quality import quality
+from dsk_assets.filters.ruleset import for_policy, load
+from dsk_assets.filters.signatures import signatures
+from dsk_assets.filters.words import hash_words, words_of
+from dsk_assets.lake.store import Zone
+from dsk_assets.settings import load_settings
+from tests.support import DONATION, admit, documents, seed
+
+CONTROL = Path(__file__).parent / "data" / "danish_control.jsonl"
+WORDS = ["og", "huset", "å", "æble", "<DK_CPR>", "12", "Øl", "en-to", "§"]
+
+
+def one(text: str) -> dict[str, float]:
+    return measure(pl.Series([text])).to_dicts()[0]
+
+
+def reference_words(text: str) -> list[str]:
+    spaced = re.sub(r"[^\w]|__+", " ", text.lower())
+    return [word for word in spaced.split(" ") if word]
+
+
+def reference_duplicated(words: list[str], n: int) -> int:
+    """Characters in repeated n-grams as datatrove takes them, but seeing every n-gram."""
+    seen = set()
+    later = []
+    for place in range(len(words) - n + 1):
+        gram = tuple(words[place : place + n])
+        if gram in seen:
+            later.append(place)
+        seen.add(gram)
+    covered: set[int] = set()
+    following = run = -1
+    for place in later:
+        run = 0 if place != following else run + 1
+        following = place + 1
+        if run % n == 0:
+            covered.update(range(place, place + n))
+    return sum(len(words[place]) for place in covered)
+
+
+def reference_top(words: list[str], n: int) -> int:
+    grams = [tuple(words[place : place + n]) for place in range(len(words) - n + 1)]
+    best = max(((grams.count(g), len(" ".join(g))) for g in grams), default=(0, 0))
+    return best[0] * best[1] if best[0] >= 3 else 0
+
+
+texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join), max_size=5)
+
+
+@given(texts)
+def test_words_and_repetition_are_those_of_a_plain_implementation(batch: list[str]) -> None:
+    measured = measure(pl.Series(batch, dtype=pl.String)).to_dicts()
+    for text, row in zip(batch, measured, strict=True):
+        words = reference_words(text)
+        size = max(len(text), 1)
+        assert row["n_word"] == len(words)
+        for n in (2, 3, 4):
+            expected = min(reference_top(words, n) / size, 1.0)
+            assert row[f"top_{n}_gram_char_share"] == pytest.approx(expected)
+        for n in range(5, 11):
+            expected = reference_duplicated(words, n) / size
+            assert row[f"dup_{n}_gram_char_share"] == pytest.approx(expected)
+
+
+@given(st.lists(st.text(max_size=60), max_size=6))
+def test_every_measure_is_a_number_and_does_not_depend_on_the_batch(batch: list[str]) -> None:
+    together = measure(pl.Series(batch, dtype=pl.String))
+    assert together.columns == list(MEASURES)
+    assert together.height == len(batch)
+    for number, text in enumerate(batch):
+        alone = one(text)
+        assert together.row(number, named=True) == alone
+        for name, value in alone.items():
+            assert value >= 0, name
+            if name.endswith("_share"):
+                assert value <= 1, name
+
+
+def test_placeholders_are_words_with_letters_and_punctuation_is_no_word() -> None:
+    row = one("Ring til <PERSON_1>, cpr <DK_CPR>! – § 12 …")
+    assert row["n_word"] == 6
+    assert row["alpha_ratio"] == pytest.approx(5 / 6)
+
+
+def test_words_have_the_same_hash_on_every_machine() -> None:
+    assert [int(value) for value in hash_words(["og", "æble"])] == [
+        int(value) for value in words_of(pl.Series(["Og! ÆBLE"])).hash
+    ]
+    assert int(hash_words(["dansk"])[0]) == 8296586424919747227
+
+
+def test_lines_and_stop_words() -> None:
+    row = one("- et punkt\n- to punkter\nSlut på det hele...\n\nJa, og nej…\n- Nej! sagde han.\n")
+    assert row["n_line"] == 5
+    assert row["bullet_line_share"] == pytest.approx(2 / 5)
+    assert row["ellipsis_line_share"] == pytest.approx(2 / 5)
+    assert row["line_punct_share"] == pytest.approx(2 / 5)
+    assert row["short_line_share"] == 1.0
+    assert row["stop_words"] == 5  # et, på, det, og, han
+    assert one("- et punkt\nog en linje")["bullet_line_share"] == 0
+    assert len(STOP_WORDS) == 20
+
+
+def test_repeated_lines_and_paragraphs() -> None:
+    row = one("samme linje\nen anden\nsamme linje\n\nafsnit et\n \nafsnit et")
+    assert row["dup_line_share"] == pytest.approx(2 / 5)
+    assert row["dup_line_char_share"] == pytest.approx((11 + 9) / 56, abs=0.01)
+    assert row["dup_paragraph_char_share"] == pytest.approx(9 / 56, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("register", "rules"), [("prose", "danish-prose-v1"), ("formulaic", "danish-records-v1")]
+)
+def test_under_half_a_percent_of_clean_danish_is_dropped(register: str, rules: str) -> None:
+    passages = [json.loads(line) for line in CONTROL.open(encoding="utf-8")]
+    chosen = pl.Series([row["text"] for row in passages if row["register"] == register])
+    broken = [rule.broken().alias(rule.id) for rule in load(rules).rules]
+    dropped = measure(chosen).filter(pl.any_horizontal(broken))
+    assert len(chosen) >= 60
+    assert dropped.height / len(chosen) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("junk", "rule"),
+    [
+        ("Køb nu! " * 100, "top-2-gram"),
+        ("17 33 12 8 44 91 2 5 " * 20, "alpha-ratio"),
+        ("Hus bil kat hund " * 2, "words-min"),
+        ("\n".join(f"- ting nummer {chr(97 + i)}{i} på listen" for i in range(26)), "bullet-lines"),
+    ],
+)
+def test_junk_breaks_the_rule_made_for_it(junk: str, rule: str) -> None:
+    rules = {one.id: one for one in load("danish-prose-v1").rules}
+    assert measure(pl.Series([junk])).select(rules[rule].broken()).item()
+
+
+def test_a_policy_disables_rules_and_moves_thresholds() -> None:
+    policy = QualityPolicy(disabled=("words-min",), thresholds={"alpha-ratio": 0.9})
+    rules = {rule.id: rule for rule in for_policy(policy).rules}
+    assert "words-min" not in rules
+    assert rules["alpha-ratio"].threshold == 0.9
+    assert load("danish-prose-v1").rules[0].id == "words-min"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        QualityPolicy(rules="../policy"),
+        QualityPolicy(disabled=("words-mni",)),
+        QualityPolicy(thresholds={"alpha": 0.5}),
+    ],
+)
+def test_unknown_rule_sets_and_rules_are_named_with_the_known_ones(policy: QualityPolicy) -> None:
+    with pytest.raises(SettingsError, match="danish-prose-v1"):
+        for_policy(policy)
+
+
+def _prepared(catalog: Catalog, texts: dict[str, str]) -> None:
+    landing = seed(catalog, "donations/landing", DONATION, zone=Zone.RESTRICTED, files={"m": 1})
+    table = documents(texts).drop(["file_id"])
+    redacted = seed(catalog, "filtering/personal_data", DONATION, tables={"document": table})
+    admit(catalog, "approval", landing)
+    admit(catalog, "personal_data", redacted)
+
+
+def test_the_stage_writes_each_documents_measures_and_nothing_else(catalog: Catalog) -> None:
+    huge = ("Der var engang en mand, som boede i en by ved havet og talte om vejret. " * 69_445)[
+        :5_000_000
+    ]
+    texts = {"d1": "Kort tekst.", "d2": huge, "d3": ""}
+    _prepared(catalog, texts)
+    snapshot = quality(catalog, DONATION)
+    table = snapshot.table("attribute")
+    assert table.column_names == ["doc_id", *MEASURES]
+    assert table["doc_id"].to_pylist() == list(texts)
+    assert table["n_char"].to_pylist() == [11, 5_000_000, 0]
+    assert snapshot.counts["documents"] == 3
+
+
+def test_the_stage_takes_an_empty_donation(catalog: Catalog) -> None:
+    _prepared(catalog, {})
+    assert quality(catalog, DONATION).table("attribute").num_rows == 0
+
+
+def test_the_stage_refuses_text_that_the_personal_data_gate_refused(catalog: Catalog) -> None:
+    _prepared(catalog, {"d1": "tekst"})
+    redacted = catalog.require("filtering/personal_data", DONATION)
+    admit(catalog, "personal_data", redacted, admitted=False)
+    with pytest.raises(NotAdmittedError, match="personal_data"):
+        quality(catalog, DONATION)
+
+
+def test_parts_give_the_same_files_with_one_worker_and_with_two(tmp_path: Path) -> None:
+    passages = [json.loads(line)["text"] for line in CONTROL.open(encoding="utf-8")][:40]
+    table = documents({f"d{n:02}": text for n, text in enumerate(passages)}).drop(["file_id"])
+
+    def produce(out: Output) -> None:
+        for part in range(4):
+            out.table("document", [table.slice(part * 10, 10)], table.schema, part=part)
+
+    made = {}
+    for workers in (1, 2):
+        catalog = Catalog(load_settings(home=tmp_path / str(workers), lake="", workers=workers))
+        _prepared(catalog, {})
+        redacted = catalog.materialise(
+            "filtering/personal_data",
+            DONATION,
+            zone=Zone.CURATED,
+            inputs=[],
+            config={},
+            code_version="parts",
+            produce=produce,
+        )
+        admit(catalog, "personal_data", redacted)
+        made[workers] = (quality(catalog, DONATION), signatures(catalog, DONATION))
+    for one_worker, two_workers in zip(made[1], made[2], strict=True):
+        assert [file.rows for file in one_worker.files] == [10] * 4
+        assert one_worker.digest == two_workers.digest

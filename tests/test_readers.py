@@ -1,0 +1,496 @@
+"""Readers: the text of every format that is read, and a plain outcome for what cannot be."""
+
+import gzip
+import io
+import json
+import random
+import string
+import zlib
+from email.message import EmailMessage
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsk_assets.intake import sniff
+from dsk_assets.intake.limits import MAX_RECORD
+from dsk_assets.intake.readers import READERS
+from dsk_assets.intake.reading import FileOutcome, Reading, clean
+from dsk_assets.intake.sniff import sniff as media_type
+from dsk_assets.intake.sources import Source
+from tests import donated_files as make
+
+TEI = """<?xml version="1.0" encoding="UTF-8"?>
+<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>Katalogtitel</title>
+</titleStmt></fileDesc></teiHeader><text><body><fw>Klummetitel</fw><div><head>Første del</head>
+<p>Han gik over mar<pb n="2"/>ken og
+   <hi>saa</hi> op.<note>En note.</note> Det var <choice><sic>koldd</sic>
+   <corr>koldt</corr></choice>, <choice><orig>aar</orig><reg>år</reg></choice> ud.</p>
+<sp><speaker>HANS</speaker><l>Første vers</l><l>andet vers</l></sp></div></body></text></TEI>"""
+ALTO = """<?xml version="1.0" encoding="UTF-8"?>
+<alto xmlns="http://www.loc.gov/standards/alto/ns-v2#"><Layout><Page><PrintSpace>
+<TextBlock><TextLine><String CONTENT="En"/><SP/>
+<String CONTENT="re" SUBS_TYPE="HypPart1" SUBS_CONTENT="report"/><HYP CONTENT="-"/></TextLine>
+<TextLine><String CONTENT="port" SUBS_TYPE="HypPart2" SUBS_CONTENT="report"/>
+<String CONTENT="kom"/></TextLine></TextBlock>
+<TextBlock><TextLine><String CONTENT="Næste"/></TextLine></TextBlock>
+</PrintSpace></Page></Layout></alto>"""
+PAGE = """<!DOCTYPE html><html><head><meta charset="iso-8859-1"><title>Lov</title></head><body>
+<nav><a href="/">Forside</a><a href="/om">Om os</a></nav><div class="cookie">Accepter cookies</div>
+<article><h1>Lov om måner</h1><p>{}</p><p>{}</p></article>
+<footer>Ophavsret Eksempelstyrelsen</footer></body></html>"""
+PROSE = "Månen går rundt om jorden på omtrent en måned, og loven gælder hele året igennem. " * 3
+RTF = rb"{\rtf1\ansi\ansicpg1252{\info{\author Bodil}}K\'e6re l\'e6ser\par N\u230?ste linje\par}"
+PO = """# Danish translation
+msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\\n"
+
+#: a.page:1
+msgid "Mouse \\"keys\\""
+msgstr "Muse\\"taster\\""
+
+#, fuzzy
+msgid "Old"
+msgstr "Gammel"
+
+msgid "%d file"
+msgid_plural "%d files"
+msgstr[0] "%d fil"
+msgstr[1] "%d "
+"filer"
+
+msgid "Untranslated"
+msgstr ""
+
+#~ msgid "Gone"
+#~ msgstr "Væk"
+"""
+
+
+def read(data: bytes, name: str = "file") -> tuple[list[str], list[FileOutcome]]:
+    """Texts of the documents in *data*, and the outcomes, the file's own first."""
+    reading = Reading("dsk-2026-0001")
+    source = Source.of_bytes(data, name)
+    texts = [document.text for document in reading.read(source, "0" * 64)]
+    assert sum(row.documents for row in reading.files) == len(texts)
+    return texts, reading.files
+
+
+def texts(data: bytes, name: str = "file") -> list[str]:
+    found, outcomes = read(data, name)
+    assert {row.outcome for row in outcomes} == {"ok"}
+    return found
+
+
+def reason(data: bytes, outcome: str = "error", name: str = "file") -> str:
+    found, outcomes = read(data, name)
+    assert (found, outcomes[0].outcome) == ([], outcome)
+    assert outcomes[0].reason is not None
+    return outcomes[0].reason
+
+
+def parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
+def mail(**headers: str) -> EmailMessage:
+    message = EmailMessage()
+    for name, value in (
+        {"From": "bodil@example.dk", "Subject": "Hilsen på gensyn"} | headers
+    ).items():
+        message[name] = value
+    return message
+
+
+EVERY_FORMAT = {
+    sniff.JSONL: make.jsonl(["Blåbær", "Æbler"]),
+    sniff.JSON: json.dumps([{"text": "Blåbær"}, {"text": "Æbler"}], indent=1).encode(),
+    sniff.PARQUET: parquet(pa.table({"id": [1, 2], "text": ["Blåbær", "Æbler"]})),
+    sniff.CSV: "id;navn;by\n1;Blåbær;Ærø\n2;Æbler;Årø\n".encode("cp1252"),
+    sniff.TSV: "id\tnavn\tby\n1\tBlåbær\tÆrø\n2\tÆbler\tÅrø\n".encode(),
+    sniff.TEXT: "Blåbær og æbler".encode("cp850"),
+    sniff.MARKDOWN: b"# Bl\xc3\xa5b\xc3\xa6r\n",
+    sniff.HTML: PAGE.format(PROSE, "Æbler").encode(),
+    sniff.DOCX: make.word(body=["Blåbær"]),
+    sniff.XLSX: make.workbook({"Ark": [["id", "navn"], [1, "Blåbær"]]}),
+    sniff.PDF: make.pdf("Blåbær"),
+    sniff.RTF: RTF,
+    sniff.TEI: TEI.encode(),
+    sniff.ALTO: ALTO.encode(),
+    sniff.MAIL: b"From: a@example.dk\nSubject: Hej\nDate: Mon, 1 Jan 2024 10:00:00 +0100\n\nBrev\n",
+    sniff.MBOX: b"From a@example.dk Mon Jan  1 10:00:00 2024\nFrom: a@example.dk\n\nBrev\n",
+    sniff.GETTEXT: PO.encode(),
+    sniff.ZIP: make.archive({"a.txt": b"Hej"}),
+}
+SUFFIX = {sniff.MARKDOWN: "x.md", sniff.CSV: "x.csv", sniff.TSV: "x.tsv"}
+
+
+def test_every_reader_has_its_format_here():
+    assert set(EVERY_FORMAT) == set(READERS)
+
+
+@pytest.mark.parametrize("kind", EVERY_FORMAT, ids=lambda kind: READERS[kind])
+def test_a_format_is_told_by_its_bytes_packed_or_not(kind: str):
+    data, name = EVERY_FORMAT[kind], SUFFIX.get(kind, "x.bin")
+    packed = (gzip.compress(data), zstandard.compress(data))
+    plain, outcomes = read(data, name)
+    assert (outcomes[0].media_type, outcomes[0].reader) == (kind, READERS[kind])
+    assert plain
+    assert [media_type(Source.of_bytes(one, name)) for one in packed] == [kind, kind]
+    assert [read(one, name)[0] for one in packed] == [plain, plain]
+
+
+def test_jsonl_takes_text_and_title_at_any_depth():
+    records = [
+        {"id": "1", "titel": "Overskrift", "tekst": "Brød", "nr": 7},
+        {
+            "sag": {"navn": "Bodil"},
+            "beskeder": [{"nr": 1, "tekst": "En"}, {"nr": 2, "tekst": "To"}],
+        },
+        {"text": ["Afsnit et", "Afsnit to"]},
+        {"spørgsmål": "Hvorfor?", "svar": "Derfor", "point": 3, "vist": True},
+        "Bare tekst",
+        {"text": None},
+    ]
+    data = "\n".join(json.dumps(record) for record in records).encode()
+    assert texts(data) == [
+        "Overskrift\n\nBrød",
+        "En\n\nTo",
+        "Afsnit et\n\nAfsnit to",
+        "spørgsmål: Hvorfor?\nsvar: Derfor\npoint: 3",
+        "Bare tekst",
+    ]
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=20))
+def test_jsonl_gives_each_text_in_order(given_texts: list[str]):
+    found, _ = read(make.jsonl([text.replace("\ud800", "") for text in given_texts]), "a.jsonl")
+    assert found == [cleaned for text in given_texts if (cleaned := clean(text))]
+
+
+def test_a_damaged_line_is_left_out_and_told_and_positions_stay():
+    data = b'{"text": "a"}\nnot json\n{"text": ""}\n\n{"text": "b"}\n'
+    reading = Reading("dsk-2026-0001")
+    found = list(reading.read(Source.of_bytes(data, "a.jsonl"), "0" * 64))
+    assert [(document.ordinal, document.text) for document in found] == [(0, "a"), (3, "b")]
+    assert (reading.skipped, reading.without_text) == (1, 1)
+    assert reading.files[0].outcome == "ok"
+    assert reading.files[0].reason == "records left out: 1 (line 2 is not JSON)"
+    mended = list(
+        Reading("dsk-2026-0001").read(
+            Source.of_bytes(data.replace(b"not json", b'{"text": "new"}'), "a.jsonl"), "1" * 64
+        )
+    )
+    assert mended[-1].doc_id == found[-1].doc_id
+
+
+def test_a_line_of_50_mb_is_left_out_and_the_rest_goes_on():
+    long = json.dumps({"text": "x" * 50_000_000}).encode()
+    data = b'{"text": "a"}\n' + long + b'\n{"text": "b"}\n'
+    found, (outcome,) = read(data, "a.jsonl")
+    assert found == ["a", "b"]
+    assert outcome.reason == "records left out: 1 (line 2 is longer than 32 MB)"
+    assert MAX_RECORD == 32 * 2**20
+
+
+def test_of_many_damaged_lines_the_first_are_named():
+    told = reason(b"{x\n" * 9, name="a.jsonl")
+    assert told.startswith("records left out: 9 (line 1 is not JSON; line 2")
+    assert told.endswith("line 5 is not JSON; and 4 more)")
+
+
+def test_deeply_nested_json_is_left_out():
+    assert "line 1 is not JSON" in reason(b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n")
+
+
+def test_parquet_reads_nested_and_plain_columns():
+    table = pa.table({"navn": ["a"], "dele": [[{"tekst": "En"}, {"tekst": "To"}]]})
+    assert texts(parquet(table)) == ["En\n\nTo"]
+
+
+def test_a_damaged_parquet_file_gives_nothing():
+    rows = [f"Side {number} med tekst" for number in range(50_000)]
+    data = bytearray(parquet(pa.table({"text": rows})))
+    data[2000:3000] = bytes(1000)
+    assert "Parquet data are damaged" in reason(bytes(data))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_table_without_text_column_gives_names_and_values(delimiter: str):
+    rows = [["navn", "by", "saldo"], ["Æble", "Ærø", "7"], ["Pære", "Årø", "8"]]
+    data = "\n".join(delimiter.join(row) for row in rows).encode("cp1252")
+    assert texts(data, "x.csv") == [
+        "navn: Æble\nby: Ærø\nsaldo: 7",
+        "navn: Pære\nby: Årø\nsaldo: 8",
+    ]
+
+
+def test_a_table_with_text_column_gives_the_text():
+    data = b'id,titel,tekst\n1,Et,"Linje\nto, komma"\n2,To,\n'
+    assert texts(data, "x.csv") == ["Et\n\nLinje\nto, komma", "To"]
+
+
+def test_a_table_without_header_keeps_its_first_row():
+    data = b"glad,,adj.,11,5\n" + b"vred,,adj.,12,4\n" * 9
+    found = texts(data)
+    assert found[0] == "glad\t\tadj.\t11\t5"
+    assert len(found) == 10
+
+
+def test_html_gives_the_main_text_and_a_wrong_charset_no_mojibake():
+    data = PAGE.format(PROSE, "Loven træder i kraft på en øde ø.").encode("utf-8")
+    (found,) = texts(data)
+    assert PROSE.strip() in found
+    assert "træder i kraft på en øde ø" in found
+    assert "cookies" not in found
+    assert "Forside" not in found
+
+
+def test_html_without_main_text_gives_what_is_visible():
+    page = "<html><body><script>x()</script><ul><li>Et</li><li>T<b>o</b></li></ul></body></html>"
+    (found,) = texts(page.encode())
+    assert found == "Et\nTo"
+
+
+def test_docx_gives_everything_in_order_and_no_properties():
+    data = make.word(header="Kommunen", body=["Først", ["a", "b"], "Sidst"], footer="Side 1")
+    assert texts(data) == ["Kommunen\n\nFørst\na\tb\nSidst\n\nSide 1"]
+
+
+def test_xlsx_reads_hidden_sheets_too():
+    data = make.workbook(
+        {"Ark": [["navn", "saldo"], ["Æble", 7.0]], "Skjult": [["by"], ["Ærø"]]}, hidden=["Skjult"]
+    )
+    assert texts(data) == ["navn: Æble\nsaldo: 7", "by: Ærø"]
+
+
+def test_pdf_text_is_read():
+    assert texts(make.pdf("Rødgrød med fløde")) == ["Rødgrød med fløde"]
+
+
+def test_a_pdf_without_text_is_empty():
+    assert "OCR" in reason(make.pdf(""), "empty")
+
+
+def test_rtf_text_is_read_in_its_code_page():
+    assert texts(RTF) == ["Kære læser\nNæste linje"]
+
+
+def test_tei_gives_the_text_and_its_notes_but_no_header():
+    (found,) = texts(TEI.encode())
+    assert found == (
+        "Første del\n\nHan gik over marken og saa op. Det var koldt, aar ud.\n\nEn note.\n\n"
+        "HANS\nFørste vers\nandet vers"
+    )
+
+
+def test_alto_joins_words_broken_over_lines():
+    assert texts(ALTO.encode()) == ["En report\nkom\n\nNæste"]
+
+
+@pytest.mark.parametrize("body", ["&file;", "&a;&a;&a;", "&aelig;ble"])
+def test_xml_entities_neither_expand_nor_reach_out(tmp_path, body: str):
+    secret = tmp_path / "secret"
+    secret.write_text("HEMMELIG")
+    laughs = '<!ENTITY a "ha">' + f'<!ENTITY file SYSTEM "file://{secret}">'
+    xml = (
+        f"<!DOCTYPE TEI SYSTEM 'tei.dtd' [{laughs}]><TEI xmlns='http://www.tei-c.org/ns/1.0'><text><body>"
+        f"<p>Kære {body} læser</p></body></text></TEI>"
+    )
+    (found,), _ = read(xml.encode())
+    assert found.startswith("Kære")
+    assert "HEMMELIG" not in found
+    assert "ha" not in found
+    assert ("æble" in found) == ("aelig" in body)
+
+
+def test_a_billion_laughs_is_an_error_or_nothing():
+    entities = '<!ENTITY a0 "ha">' + "".join(
+        f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12)
+    )
+    xml = f"<!DOCTYPE TEI [{entities}]><TEI><text><p>&a11;</p></text></TEI>"
+    assert read(xml.encode())[0] == []
+
+
+def test_broken_xml_is_an_error():
+    assert "not well-formed XML" in reason(TEI[:-40].encode())
+
+
+def test_mail_gives_subject_and_body_and_its_attachments_apart():
+    message = mail()
+    message.set_content("Kære læser, se vedlagte.")
+    message.add_alternative("<p>Kære læser, se vedlagte.</p>", subtype="html")
+    text = "Også en ø".encode("cp1252")
+    message.add_attachment(text, maintype="application", subtype="octet-stream", filename="a.txt")
+    message.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="png", filename="b.png")
+    message.add_attachment(text, maintype="application", subtype="octet-stream", filename="a.txt")
+    found, outcomes = read(message.as_bytes(), "post.eml")
+    assert found == ["Hilsen på gensyn\n\nKære læser, se vedlagte.", "Også en ø", "Også en ø"]
+    assert [(row.rel_path, row.outcome) for row in outcomes] == [
+        ("post.eml", "ok"),
+        ("post.eml!/a.txt", "ok"),
+        ("post.eml!/b.png", "unsupported"),
+        ("post.eml!/a.txt#2", "ok"),
+    ]
+
+
+def test_an_attachment_with_an_undecodable_name_is_read():
+    raw = (
+        b"From: a@example.dk\nSubject: Hej\nContent-Type: multipart/mixed; boundary=x\n\n"
+        b"--x\nContent-Type: text/plain\n\nBrev\n"
+        b'--x\nContent-Disposition: attachment; filename="bl\xe5.txt"\n\nBilag\n--x--\n'
+    )
+    found, outcomes = read(raw, "post.eml")
+    assert found == ["Hej\n\nBrev", "Bilag"]
+    assert pa.array([row.rel_path for row in outcomes]).to_pylist()[1].startswith("post.eml!/bl")
+
+
+def test_a_damaged_member_is_an_error_of_its_own():
+    data = make.archive({"a.txt": b"Foerst", "b.txt": b"Anden" * 50, "c.txt": b"Sidst"})
+    packed = zlib.compress(b"Anden" * 50)[2:-4]
+    assert packed in data
+    damaged = data.replace(packed, b"\xff" * len(packed))
+    found, outcomes = read(damaged, "alt.zip")
+    assert found == ["Foerst", "Sidst"]
+    assert [row.outcome for row in outcomes] == ["ok", "ok", "error", "ok"]
+
+
+def test_mail_with_only_html_or_a_wrong_charset():
+    message = mail()
+    message.set_content("<p>Kære læser</p>", subtype="html")
+    assert texts(message.as_bytes()) == ["Hilsen på gensyn\n\nKære læser"]
+    wrong = (
+        b"From: a@example.dk\nSubject: Hej\nContent-Type: text/plain; charset=utf-8\n"
+        b"Content-Transfer-Encoding: 8bit\n\n" + "Også en ø".encode("latin-1")
+    )
+    assert texts(wrong) == ["Hej\n\nOgså en ø"]
+
+
+def test_a_mail_in_a_mail_is_read():
+    inner = mail(Subject="Indre")
+    inner.set_content("Den inderste")
+    outer = mail(Subject="Ydre")
+    outer.set_content("Se nedenfor")
+    outer.add_attachment(inner)
+    assert texts(outer.as_bytes()) == ["Ydre\n\nSe nedenfor", "Indre\n\nDen inderste"]
+
+
+def test_mbox_gives_each_mail():
+    start = b"From - Mon Jan  1 10:00:00 2024\nFrom: a@example.dk\nSubject: "
+    data = start + b"Et\n\nTekst\n>From her\n\n" + start + b"To\n\nTekst to\n"
+    assert texts(data) == ["Et\n\nTekst\nFrom her", "To\n\nTekst to"]
+
+
+def test_gettext_gives_the_translations():
+    found, (outcome,) = read(PO.encode())
+    assert found == ['Muse"taster"', "%d fil\n%d filer"]
+    assert outcome.reason is not None
+    assert "fuzzy" in outcome.reason
+
+
+def test_markdown_loses_its_front_matter_only():
+    data = b"---\ntitle: Bogen\n---\n# Kapitel\n\n---\n\nTekst\n"
+    assert texts(data, "a.md") == ["# Kapitel\n\n---\n\nTekst"]
+
+
+def test_archives_give_their_members_as_files_of_their_own():
+    inner = make.archive({"dyb.txt": b"Dybt"})
+    data = make.archive({"a.txt": "Også en ø".encode("cp1252"), "b.bin": bytes(99), "c.zip": inner})
+    found, outcomes = read(data, "alt.zip")
+    assert found == ["Også en ø", "Dybt"]
+    assert [(row.rel_path, row.outcome, row.encoding) for row in outcomes] == [
+        ("alt.zip", "ok", None),
+        ("alt.zip!/a.txt", "ok", "iso-8859-1"),
+        ("alt.zip!/b.bin", "unsupported", None),
+        ("alt.zip!/c.zip", "ok", None),
+        ("alt.zip!/c.zip!/dyb.txt", "ok", "ascii"),
+    ]
+
+
+def test_archives_in_archives_end_somewhere():
+    data = b"Hej"
+    for _ in range(6):
+        data = make.archive({"x": data})
+    found, outcomes = read(data)
+    assert found == []
+    assert outcomes[-1].outcome == "error"
+    assert "containers deep" in str(outcomes[-1].reason)
+
+
+@pytest.mark.parametrize("kind", ["docx", "xlsx", "zip", "gz", "zst"])
+def test_a_bomb_is_an_error_before_it_is_unpacked(kind: str):
+    size = 100 * 2**20
+    if kind == "docx":
+        data = make.bomb(make.word(body=["a"]), "word/document.xml", size)
+    elif kind == "xlsx":
+        data = make.bomb(make.workbook({"Ark": [[1]]}), "xl/worksheets/sheet1.xml", size)
+    elif kind == "zip":
+        data = make.bomb(make.archive({"a": b"x"}), "a", size)
+    elif kind == "gz":
+        data = zlib.compress(b"a" * size, level=1, wbits=31)
+    else:
+        data = zstandard.compress(b"a" * size)
+    assert "expand more than 200 times" in reason(data)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_packed_data_cut_off_give_nothing(pack):
+    letters = random.Random(1)
+    lines = ["".join(letters.choices(string.ascii_letters, k=200)) for _ in range(2000)]
+    data = pack(make.jsonl(lines))
+    assert "data are damaged or cut off — pack and deliver" in reason(data[: len(data) // 2])
+    assert "data are damaged or cut off" in reason(data[:-1])
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome", "told"),
+    [
+        (b"", "empty", "the file has no bytes"),
+        (b" \n\n", "empty", "the file holds no text"),
+        (b"{}\n", "empty", "the file holds no text"),
+        (make.pdf("x", make.ENCRYPTED), "error", "the PDF is encrypted — deliver it without a"),
+        (make.pdf("x")[:60], "error", "the PDF is damaged or cut off"),
+        (make.word(body=["x"])[:900], "error", "the ZIP container is damaged or cut off"),
+        (b"{\n 'a': 1}", "error", "the file is not readable JSON"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "unsupported", "x-ole-storage are not"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "unsupported", "image/png are not read"),
+        (b"<?xml version='1.0'?><rss/>", "unsupported", "application/xml are not read"),
+        (random.Random(0).randbytes(5000), "unsupported", "octet-stream are not read"),
+        (bytes(range(128, 256)) * 30, "error", "no text in a known encoding — deliver the file in"),
+    ],
+)
+def test_what_cannot_be_read_has_a_plain_reason(data: bytes, outcome: str, told: str):
+    assert told in reason(data, outcome)
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=3000), st.sampled_from(list(EVERY_FORMAT)))
+def test_no_bytes_make_a_reader_raise(noise: bytes, kind: str):
+    data = bytearray(EVERY_FORMAT[kind])
+    middle = len(data) // 2
+    data[middle : middle + len(noise)] = noise
+    _, outcomes = read(bytes(data), SUFFIX.get(kind, "x"))
+    assert outcomes[0].outcome in ("ok", "empty", "unsupported", "error")
+    assert outcomes[0].outcome == "ok" or outcomes[0].reason
+
+
+@settings(deadline=None)
+@given(st.text(st.characters()))
+def test_a_clean_text_can_be_written_and_is_clean(text: str):
+    cleaned = clean(text)
+    assert pa.array([cleaned]).to_pylist() == [cleaned]
+    assert clean(cleaned) == cleaned
+    assert "\x00" not in cleaned
+    assert "\r" not in cleaned
+
+
+def test_clean_makes_one_form_of_letters_and_lines():
+    assert clean("\ufeffA\u030arhus\r\nogsa\u030a\r\x00\ud800 ") == "Århus\nogså\n\ufffd\ufffd"
+    assert clean("\ud83d\ude00") == "😀"

@@ -1,0 +1,144 @@
+"""A stage in the nightly job: retries, failures that hold nobody, events that are told again."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import pytest
+
+from dsk_assets.defs.nightly import new_donations
+from dsk_assets.defs.partitions import DONATION
+from dsk_assets.defs.resources import CatalogResource
+from dsk_assets.defs.stage import ATTEMPTS, Stage
+from dsk_assets.errors import DonationError, NotAdmittedError, safe_message
+from dsk_assets.evidence import failures
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.lake.store import Zone
+from tests.support import seed
+
+KEYS = ["dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0", "dsk-2026-0003@1.0.0"]
+SECRET = "Hr. Opfundet Person bor her"
+
+
+def written(catalog: Catalog, key: str) -> Snapshot:
+    """Write one small file."""
+    return seed(catalog, "filtering/thing", key, zone=Zone.CURATED, files={"x.json": key})
+
+
+def run(
+    make: Callable[[Catalog, str], Snapshot], instance: dg.DagsterInstance, settings
+) -> tuple[dg.ExecuteInProcessResult, Stage]:
+    stage = Stage(
+        "filtering/thing", make, "1", partitions=DONATION, keys=lambda catalog: list(KEYS)
+    )
+
+    @dg.job(executor_def=dg.in_process_executor, resource_defs={"catalog": CatalogResource()})
+    def night() -> None:
+        stage.as_op()()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSK_HOME", str(settings.home))
+        patch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+        return night.execute_in_process(instance=instance, raise_on_error=False), stage
+
+
+@pytest.fixture
+def instance():
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+def test_what_passes_by_itself_is_tried_again(instance, settings, catalog: Catalog):
+    tries: list[str] = []
+
+    def shaky(catalog: Catalog, key: str) -> Snapshot:
+        """A thing."""
+        tries.append(key)
+        if key == KEYS[1] and tries.count(key) < ATTEMPTS:
+            raise ConnectionError("try again")
+        return written(catalog, key)
+
+    result, stage = run(shaky, instance, settings)
+    assert result.success
+    assert instance.get_materialized_partitions(stage.asset_key) == set(KEYS)
+    assert tries.count(KEYS[1]) == ATTEMPTS
+    assert failures.failures(catalog) == []
+
+
+def test_a_failing_donation_is_reported_and_holds_nobody(instance, settings, catalog: Catalog):
+    def broken(catalog: Catalog, key: str) -> Snapshot:
+        """A thing."""
+        if key == KEYS[1]:
+            raise ValueError(SECRET)
+        return written(catalog, key)
+
+    result, stage = run(broken, instance, settings)
+    assert result.success
+    assert instance.get_materialized_partitions(stage.asset_key) == {KEYS[0], KEYS[2]}
+    (failure,) = failures.failures(catalog)
+    assert (failure.asset, failure.partition) == ("filtering/thing", KEYS[1])
+    assert "ValueError" in failure.message
+    told = [entry.user_message for entry in instance.all_logs(result.run_id)]
+    assert any(KEYS[1] in line and "failed" in line for line in told)
+    assert SECRET not in failure.message + " ".join(map(str, instance.all_logs(result.run_id)))
+
+    result, _ = run(written, instance, settings)
+    assert failures.failures(catalog) == []
+    assert instance.get_materialized_partitions(stage.asset_key) == set(KEYS)
+
+
+def test_errors_of_ours_are_not_tried_again(instance, settings):
+    tries: list[str] = []
+
+    def bad(catalog: Catalog, key: str) -> Snapshot:
+        """A thing."""
+        tries.append(key)
+        raise DonationError("the file is broken: x — deliver it again")
+
+    result, _ = run(bad, instance, settings)
+    assert tries == KEYS
+    assert not result.success
+
+
+def test_a_refusal_is_not_a_failure(instance, settings, catalog: Catalog):
+    def refused(catalog: Catalog, key: str) -> Snapshot:
+        """A thing."""
+        raise NotAdmittedError("gate approval refused it")
+
+    result, stage = run(refused, instance, settings)
+    assert result.success
+    assert failures.failures(catalog) == []
+    assert not instance.get_materialized_partitions(stage.asset_key)
+
+
+def test_events_that_dagster_lost_are_told_again_and_others_are_not(instance, settings):
+    _, stage = run(written, instance, settings)
+    again, _ = run(written, instance, settings)
+    assert not again.asset_materializations_for_node(f"nightly__{stage.name}")
+    instance.wipe_assets([stage.asset_key])
+    third, _ = run(written, instance, settings)
+    told = third.asset_materializations_for_node(f"nightly__{stage.name}")
+    assert [event.partition for event in told] == KEYS
+
+
+def test_messages_of_other_exceptions_are_withheld():
+    try:
+        raise ValueError(SECRET)
+    except ValueError as error:
+        message = safe_message(error)
+    assert SECRET not in message
+    assert "ValueError" in message
+    assert "test_stage.py" in message
+
+
+def test_the_sensor_gives_a_landed_donation_its_partition(instance, settings, catalog: Catalog):
+    seed(catalog, "donations/landing", KEYS[0], zone=Zone.RESTRICTED, files={"manifest.json": {}})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSK_HOME", str(settings.home))
+        with dg.build_sensor_context(
+            instance=instance, resources={"catalog": CatalogResource()}
+        ) as context:
+            result = new_donations(context)
+            (request,) = result.dynamic_partitions_requests
+            assert request.partition_keys == [KEYS[0]]
+            instance.add_dynamic_partitions("donation", [KEYS[0]])
+            assert isinstance(new_donations(context), dg.SkipReason)

@@ -1,0 +1,106 @@
+"""The summary that `make demo` and `dsk status` show."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dsk_assets.evidence import failures
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.records.summary import summary
+from dsk_assets.settings import load_settings
+from tests.small_lake import ARCHIVE, CHECKPOINTS, MUNICIPALITY, MUSEUM, SECRET, land, small_lake
+from tests.support import admit, seed
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    catalog = Catalog(load_settings(home=tmp_path_factory.mktemp("dsk"), workers=1))
+    small_lake(catalog)
+    return catalog
+
+
+def test_an_empty_lake_says_so(catalog: Catalog) -> None:
+    found = summary(catalog)
+    assert "No donation has been landed yet" in found.as_text()
+    assert found.as_json()["donations"] == ()
+
+
+def test_what_has_not_been_reached_is_shown_as_missing(catalog: Catalog) -> None:
+    land(catalog, ARCHIVE)
+    found = summary(catalog)
+    [donation] = found.donations
+    assert (donation.status, donation.documents, donation.kept) == ("waiting", None, None)
+    text = found.as_text()
+    assert "no release yet" in text
+    assert "Checkpoints: 0" in text
+    assert "Records: 0 files" in text
+
+
+def test_counts_add_up_over_current_donations(lake: Catalog) -> None:
+    found = summary(lake)
+    assert {one.donation: one.status for one in found.donations} == {
+        ARCHIVE: "admitted",
+        MUNICIPALITY: "admitted",
+        MUSEUM: "refused",
+    }
+    assert (found.landed, found.documents, found.kept) == (4, 5, 3)
+    assert found.dropped_by_stage == {"personal_data": 1, "quality": 1}
+    assert found.findings == {"PERSON": 6, "DK_CPR": 4}
+    assert list(found.findings) == ["PERSON", "DK_CPR"], "the most frequent first"
+    assert (found.tokens, found.shards) == (1500, 2)
+    assert [(one.checkpoint, one.loss) for one in found.checkpoints] == [
+        (CHECKPOINTS[0], 6.0),
+        (CHECKPOINTS[1], 3.0),
+    ]
+    gates = {one.gate: (one.admitted, one.refused) for one in found.gates}
+    assert list(gates) == [
+        "approval", "statistics", "language", "personal_data", "spans", "composition", "checkpoint"
+    ]  # fmt: skip
+    assert gates["approval"] == (2, 1)
+
+
+def test_it_is_json_and_holds_no_text(lake: Catalog) -> None:
+    found = summary(lake)
+    assert json.loads(json.dumps(found.as_json()))["releases"]["1.0.0"]["tokens"] == 1500
+    assert SECRET not in json.dumps(found.as_json()) + found.as_text()
+
+
+def test_it_says_why_a_donation_was_refused(lake: Catalog) -> None:
+    assert f"refused {MUSEUM}: The approval has expired." in summary(lake).as_text()
+
+
+def test_an_admission_that_has_ended_is_a_refusal(catalog: Catalog) -> None:
+    landing = land(catalog, ARCHIVE)
+    yesterday = catalog.settings.date.replace(year=catalog.settings.date.year - 1)
+    admit(catalog, "approval", landing, valid_until=yesterday)
+    [donation] = summary(catalog).donations
+    assert donation.status == "refused"
+    assert donation.refused_because == (f"approval admitted it until {yesterday}",)
+
+
+def test_failed_steps_are_shown_until_they_succeed(catalog: Catalog) -> None:
+    land(catalog, ARCHIVE)
+    failures.record(catalog, "filtering/quality", ARCHIVE, ValueError(SECRET), 3)
+    text = summary(catalog).as_text()
+    assert f"filtering/quality[{ARCHIVE}] after 3 attempts: ValueError" in text
+    assert SECRET not in text
+    failures.clear(catalog, "filtering/quality", ARCHIVE)
+    assert "attempts" not in summary(catalog).as_text()
+
+
+def test_records_are_shown_with_their_paths(catalog: Catalog) -> None:
+    land(catalog, ARCHIVE)
+    made = seed(catalog, "transparency/records", "1.0.0", files={"model_card/README.md": {}})
+    assert f"{catalog.lake.root}/{made.folder}/model_card/" in summary(catalog).as_text()
+
+
+def test_it_needs_none_of_the_heavy_libraries() -> None:
+    code = (
+        "import sys, dsk_assets.records.summary, dsk_assets.records.terminal; "
+        "print(sorted({'duckdb', 'polars', 'dbt', 'torch', 'tokenizers', 'spacy', "
+        "'great_expectations', 'presidio_analyzer', 'dagster'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
