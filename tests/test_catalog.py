@@ -87,6 +87,14 @@ def test_a_part_of_an_input_stays_fresh_when_another_part_changes(catalog: Catal
     assert two(1).digest != two(2).digest
 
 
+def test_an_input_of_which_a_part_was_read_says_which(catalog: Catalog):
+    whole = seed(catalog, "a/two", files={"left.json": 1, "left2.json": 2, "right.json": 3})
+    part = whole.only("left")
+    assert part.dependency()["annotations"]["only"] == ["left"]
+    assert part.only("left.json", "right").dependency()["annotations"]["only"] == ["left.json"]
+    assert "only" not in whole.dependency()["annotations"]
+
+
 def test_a_failing_function_leaves_the_earlier_materialisation(catalog: Catalog):
     numbers(catalog, [1])
 

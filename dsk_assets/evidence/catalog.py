@@ -56,6 +56,7 @@ class Snapshot:
     statement: Mapping[str, Any]
     statement_digest: str
     lake: Lake = field(repr=False, compare=False)
+    part: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
@@ -104,14 +105,24 @@ class Snapshot:
         files of the materialisation change.
         """
         files = tuple(file for file in self.files if file.name.startswith(prefixes))
-        return replace(self, files=files, digest=_digest(files))
+        part = tuple(file.name for file in files) if self.part else prefixes
+        return replace(self, files=files, digest=_digest(files), part=part)
 
     def dependency(self) -> dict[str, Any]:
-        """This input as a resource descriptor of in-toto."""
+        """This input as a resource descriptor of in-toto.
+
+        Its annotations name the input's statement, how many of its files were read, and under
+        ``only`` how their names begin where they are not all: enough to compute the digest anew.
+        """
+        part = {"only": sorted(self.part)} if self.part else {}
         return {
             "uri": f"dsk:{self.key}",
             "digest": {"sha256": self.digest},
-            "annotations": {"files": len(self.files), "statement": self.statement_digest},
+            "annotations": {
+                "files": len(self.files),
+                "statement": self.statement_digest,
+                **part,
+            },
         }
 
 
