@@ -9,7 +9,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dsk_assets.errors import SettingsError
@@ -62,6 +62,14 @@ class Settings(BaseSettings):
     )
     today: dt.date | None = Field(
         None, description="Judge approvals as of this date instead of today (for audits)."
+    )
+
+    signing_key: SecretStr = Field(
+        SecretStr(""),
+        description="Private key for statements: a PKCS#8 file or its text; default HOME/keys.",
+    )
+    log_key: SecretStr = Field(
+        SecretStr(""), description="Private key for the log's checkpoints, given in the same way."
     )
 
     @cached_property

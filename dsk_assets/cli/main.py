@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dsk_assets import __version__
+from dsk_assets.cli.evidence import evidence
 from dsk_assets.cli.privacy import privacy
 from dsk_assets.errors import DskError
 from dsk_assets.evidence import failures
@@ -36,6 +37,7 @@ def main() -> None:
 
 
 main.add_command(privacy)
+main.add_command(evidence)
 
 
 def _catalog() -> Catalog:

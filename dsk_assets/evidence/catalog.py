@@ -20,15 +20,10 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from dsk_assets.errors import CorruptedError, MissingInputError
-from dsk_assets.evidence import statements
+from dsk_assets.evidence import keys, statements
+from dsk_assets.evidence.envelope import open_envelope, seal
 from dsk_assets.evidence.statements import Source, WrittenFile
-from dsk_assets.lake.digests import (
-    canonical_json,
-    sha256_bytes,
-    sha256_file,
-    sha256_json,
-    sha256_set,
-)
+from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_json, sha256_set
 from dsk_assets.lake.store import Lake, Zone
 from dsk_assets.lake.tables import read_batches, write_parquet
 from dsk_assets.settings import Settings
@@ -46,6 +41,7 @@ class Snapshot:
     """One materialisation of an asset partition, as its statement names it; reads are verified.
 
     ``digest`` covers names and bytes of all files: equal content, equal digest, on any machine.
+    ``number`` counts the materialisations of the asset partition, from 1.
     """
 
     asset: str
@@ -55,6 +51,7 @@ class Snapshot:
     files: tuple[WrittenFile, ...]
     statement: Mapping[str, Any]
     statement_digest: str
+    number: int
     lake: Lake = field(repr=False, compare=False)
     part: tuple[str, ...] = ()
 
@@ -289,13 +286,15 @@ class Catalog:
                 counts=output.counts,
                 run_id=self.run_id,
                 country=self.settings.country,
+                region=self.settings.s3_region or None,
                 started=started,
                 finished=dt.datetime.now(dt.UTC),
                 previous=latest.statement_digest if latest else None,
             )
+            signed = seal(statement, [keys.signer(self.settings, keys.STATEMENTS)])
             path = self._next_statement(asset, partition)
             with self.lake.writing(path, replace=False) as temporary:
-                temporary.write_bytes(canonical_json(statement))
+                temporary.write_bytes(signed.as_bytes())
         self.made.append((asset, partition))
         return self._load(path)
 
@@ -323,7 +322,8 @@ class Catalog:
     def _load(self, path: str) -> Snapshot:
         data = self.lake.read(path)
         try:
-            statement = json.loads(data)
+            envelope = open_envelope(data)
+            statement = envelope.statement
             parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
             folder = statement["predicate"]["dsk"]["folder"]
             files = tuple(
@@ -336,7 +336,7 @@ class Catalog:
                 for subject in statement["subject"]
             )
             asset, partition = parameters["asset"], parameters["partition"]
-        except (ValueError, KeyError, TypeError):
+        except (CorruptedError, ValueError, KeyError, TypeError):
             raise CorruptedError(
                 f"{path} is not a readable statement — restore it from a copy of the evidence zone"
             ) from None
@@ -347,6 +347,7 @@ class Catalog:
             folder=folder,
             files=files,
             statement=statement,
-            statement_digest=sha256_bytes(data),
+            statement_digest=envelope.digest,
+            number=int(path.rsplit("/", 1)[-1].removesuffix(".json")),
             lake=self.lake,
         )

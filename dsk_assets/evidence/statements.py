@@ -6,25 +6,34 @@ files that were written, its ``resolvedDependencies`` the complete list of input
 """
 
 import datetime as dt
+import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from dsk_assets.lake.digests import sha256_json
 from dsk_assets.settings import PROJECT_ROOT
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:dsk:build:asset-materialisation:v1"
 PACKAGES = (
+    "dbt-core",
     "dsk-assets",
     "duckdb",
+    "great-expectations",
+    "lingua-language-detector",
+    "numpy",
     "polars",
     "presidio-analyzer",
     "pyarrow",
+    "rensa",
     "tokenizers",
+    "transformers",
 )
 
 
@@ -63,6 +72,7 @@ def build(
     counts: Mapping[str, Any],
     run_id: str,
     country: str,
+    region: str | None,
     started: dt.datetime,
     finished: dt.datetime,
     previous: str | None,
@@ -70,7 +80,8 @@ def build(
     """The statement of one materialisation.
 
     *previous* is the SHA-256 of the asset partition's statement before this one, so that each
-    partition's statements form a chain. *counts* are numbers, or names with numbers: never text.
+    partition's statements form a chain. *country* is where this host stands, *region* the storage
+    region of a lake in S3. *counts* are numbers, or names with numbers: never text.
     """
     return {
         "_type": STATEMENT_TYPE,
@@ -107,7 +118,9 @@ def build(
                 "folder": folder,
                 "counts": dict(counts),
                 "code": code_revision(),
+                "configDigest": sha256_json(config),
                 "country": country,
+                "region": region,
                 "previous": previous,
             },
         },
@@ -120,8 +133,11 @@ def _timestamp(moment: dt.datetime) -> str:
 
 @cache
 def package_versions() -> dict[str, str]:
-    """Versions of the packages whose code decides what is written."""
-    return {name: version(name) for name in PACKAGES}
+    """Versions of Python and of the packages whose code decides what is written."""
+    found = {"python": platform.python_version()} | {name: version(name) for name in PACKAGES}
+    with suppress(PackageNotFoundError):
+        found["torch"] = version("torch")
+    return found
 
 
 @cache
