@@ -166,6 +166,43 @@ except StorageError as error:
     assert catalog.require("a/numbers", "k").table("number")["n"].to_pylist() == [1]
 
 
+def test_killed_before_its_first_statement_a_partition_is_not_there(catalog: Catalog, settings):
+    """A crash leaves a folder for the statement; the next run must not take it for one."""
+    script = """
+import os, signal, sys
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.lake.store import Zone
+from dsk_assets.settings import load_settings
+
+def produce(out):
+    out.json("x.json", 1)
+    with out.file("y.bin") as path:
+        path.write_bytes(b"half")
+        if sys.argv[2] == "file":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+catalog = Catalog(load_settings(home=sys.argv[1]))
+next_statement = Catalog._next_statement
+def last(self, *arguments):
+    path = next_statement(self, *arguments)
+    with self.lake.writing(path, replace=False):
+        os.kill(os.getpid(), signal.SIGKILL)
+Catalog._next_statement = last
+catalog.materialise("a/numbers", "k", zone=Zone.CURATED, inputs=[], config={},
+                    code_version="1", produce=produce)
+"""
+    lake = settings.home / "lake"
+    for moment in ("file", "statement"):
+        killed = subprocess.run([sys.executable, "-c", script, str(settings.home), moment])
+        assert killed.returncode == -signal.SIGKILL
+        assert list(lake.rglob(".tmp-*"))
+        assert catalog.partitions("a/numbers") == []
+        assert catalog.latest("a/numbers", "k") is None
+    numbers(catalog, [1])
+    assert catalog.partitions("a/numbers") == ["k"]
+    assert list(lake.rglob(".tmp-*")) == []
+
+
 def test_a_broken_statement_is_named(catalog: Catalog, settings):
     numbers(catalog, [1])
     path = settings.home / "lake/evidence/statements/a/numbers/k/000001.json"

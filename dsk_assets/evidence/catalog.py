@@ -204,7 +204,8 @@ class Catalog:
 
     def partitions(self, asset: str) -> list[str]:
         """Partitions of *asset* that have been materialised, sorted."""
-        return [name for name in self.lake.names(f"{STATEMENTS}/{asset}") if name != UNPARTITIONED]
+        names = self.lake.folders(f"{STATEMENTS}/{asset}")
+        return [name for name in names if name != UNPARTITIONED]
 
     def latest(self, asset: str, partition: str | None = None) -> Snapshot | None:
         """The newest materialisation, or None. Its files are verified when they are read."""
@@ -271,6 +272,8 @@ class Catalog:
             if frozen and latest is not None and _fingerprint(latest) == fingerprint:
                 _refuse_another(latest, dependencies)
             started = dt.datetime.now(dt.UTC)
+            for area in (str(zone), STATEMENTS):
+                self.lake.sweep(f"{area}/{asset}/{partition or UNPARTITIONED}")
             folder = f"{zone}/{asset}/{partition or UNPARTITIONED}/{fingerprint[:16]}"
             output = Output(self.lake, folder)
             produce(output)

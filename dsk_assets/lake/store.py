@@ -63,6 +63,22 @@ class Lake:
         names = (str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in entries)
         return sorted(name for name in names if not name.startswith(".tmp-"))
 
+    def folders(self, folder: str) -> list[str]:
+        """Names of the folders directly below *folder* that hold anything, sorted.
+
+        A writer that was killed leaves an empty folder, or one with a temporary file; S3 has none.
+        """
+        names = self.names(folder)
+        if not self.is_local:
+            return names
+        return [name for name in names if _holds(f"{self.root}/{folder}/{name}")]
+
+    def sweep(self, folder: str) -> None:
+        """Remove what killed writers left in *folder*, into which nobody writes at present."""
+        if self.is_local:
+            for path in Path(f"{self.root}/{folder}").rglob(".tmp-*"):
+                path.unlink(missing_ok=True)
+
     def read(self, path: str) -> bytes:
         """The bytes of *path*; :class:`MissingInputError` where there is no such file."""
         try:
@@ -143,6 +159,12 @@ class Lake:
         except FileNotFoundError:
             raise MissingInputError(f"{path} is not in the lake") from None
         return local
+
+
+def _holds(folder: str) -> bool:
+    with suppress(NotADirectoryError), os.scandir(folder) as entries:
+        return any(not entry.name.startswith(".tmp-") for entry in entries)
+    return False
 
 
 def _publish_local(temporary: Path, target: Path, *, replace: bool) -> None:
