@@ -20,6 +20,7 @@ from dsk_assets.filters.language import SCHEMA as LANGUAGE
 from dsk_assets.intake.manifest_file import read_manifest
 from dsk_assets.privacy.stage import PII_OUTCOME, PII_SPAN
 from dsk_assets.settings import PROJECT_ROOT
+from dsk_assets.training.exposure import EXPOSURE
 from dsk_assets.training.run import LOSS
 from tests.support import admit, documents, seed
 
@@ -230,8 +231,14 @@ def training(catalog: Catalog, version: str) -> None:
     made = []
     for step, key in zip((100, 200), CHECKPOINTS, strict=True):
         numbers = {"step": step, "tokens": step * 1024, "parameters": 5000, "loss": 600 / step}
+        half = {"tokens_read": step * 512, "first_step": 1}
+        exposure = [
+            {"donation": donation, "tokens": tokens, **half}
+            for donation, tokens in ((ARCHIVE, 1000), (MUNICIPALITY, 500))
+        ]
         snapshot = seed(
             catalog, "training/checkpoint", key,
+            tables={"exposure": pa.Table.from_pylist(exposure, EXPOSURE)},
             files={
                 "checkpoint.json": {**origin, **numbers, "previous": None, "libraries": {}},
                 "model/config.json": {"vocab_size": 4096, "model_type": "llama"},

@@ -201,14 +201,14 @@ def test_personal_data_is_counted_by_type(built: Snapshot) -> None:
     assert [(row["donation"], row["documents"]) for row in withheld] == [(MUNICIPALITY, 1)]
 
 
-def test_exposure_follows_weight_and_batches(built: Snapshot) -> None:
+def test_exposure_is_what_the_checkpoint_recorded(built: Snapshot) -> None:
     exposure = {
         (row["checkpoint"], row["donation"]): row for row in rows(built, "checkpoint_exposure")
     }
     last = exposure[CHECKPOINTS[1], MUNICIPALITY]
-    assert last["share"] == 0.5, "500 tokens of weight 2 weigh as much as 1000 of weight 1"
-    assert last["expected_tokens"] == 200 * 8 * 128 / 2
-    assert last["expected_epochs"] == 200 * 8 * 128 / 2 / 500
+    assert (last["tokens_offered"], last["tokens_read"]) == (500, 200 * 512)
+    assert last["times_read"] == 200 * 512 / 500
+    assert last["first_step"] == 1
 
 
 def test_the_warehouse_is_stale_exactly_when_something_it_reads_has_changed(

@@ -1,6 +1,6 @@
 {{ config(description='What a checkpoint read of all donations is what it read.') }}
 
-select checkpoint, checkpoint_tokens, sum(expected_tokens) as counted
+select checkpoint, checkpoint_tokens, sum(tokens_read) as counted
 from {{ ref('checkpoint_exposure') }}
 group by all
-having abs(counted - checkpoint_tokens) > 1e-6 * checkpoint_tokens
+having counted != checkpoint_tokens

@@ -8,6 +8,7 @@ import click
 
 from dsk_assets import __version__
 from dsk_assets.cli.evidence import evidence
+from dsk_assets.cli.exposure import exposure
 from dsk_assets.cli.privacy import privacy
 from dsk_assets.errors import DskError
 from dsk_assets.evidence import failures
@@ -38,6 +39,7 @@ def main() -> None:
 
 main.add_command(privacy)
 main.add_command(evidence)
+main.add_command(exposure)
 
 
 def _catalog() -> Catalog:

@@ -13,9 +13,14 @@ PART_BYTES = 64 * 1024 * 1024
 def write_parquet(
     path: Path, batches: Iterable[pa.RecordBatch | pa.Table], schema: pa.Schema
 ) -> int:
-    """Write *batches* to *path* as one Parquet file with *schema*; returns the number of rows."""
+    """Write *batches* to *path* as one Parquet file with *schema*; returns the number of rows.
+
+    The smallest and largest ``doc_id`` of each row group are noted, so that a document is found
+    without reading the others; of no other column, since values of a text may not be repeated.
+    """
     rows = 0
-    with pq.ParquetWriter(path, schema, compression="zstd", write_statistics=False) as writer:
+    noted = [name for name in schema.names if name == "doc_id"]
+    with pq.ParquetWriter(path, schema, compression="zstd", write_statistics=noted) as writer:
         for batch in batches:
             table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
             if table.num_rows:

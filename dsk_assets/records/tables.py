@@ -145,6 +145,11 @@ PARQUET: dict[str, ParquetTable] = {
         | _columns("tokens", "bigint"),
         partition="run",
     ),
+    "exposure": ParquetTable(
+        "training/checkpoint",
+        _columns("donation") | _columns("tokens tokens_read first_step", "bigint"),
+        partition="checkpoint",
+    ),
 }
 """Tables of Parquet files by name. Those of donations hold the current donations only."""
 

@@ -16,19 +16,24 @@ from dsk_assets.errors import TrainingError
 from dsk_assets.training.order import Order, Source
 
 
+def release_order(release: OpenedRelease, seed: int, sequence_length: int) -> Order:
+    """The order in which a release is read with these settings."""
+    return Order(
+        seed=seed,
+        release=release.snapshot.digest,
+        sources=tuple(
+            Source(member.donation, member.tokens, member.weight) for member in release.members
+        ),
+        sequence_length=sequence_length,
+    )
+
+
 class SequenceDataset:
     """The sequences of a release. Nothing of a shard is read before a sequence needs it."""
 
     def __init__(self, release: OpenedRelease, *, seed: int, sequence_length: int, batch_size: int):
         """Raises :class:`TrainingError` for a release without tokens."""
-        self.order = Order(
-            seed=seed,
-            release=release.snapshot.digest,
-            sources=tuple(
-                Source(member.donation, member.tokens, member.weight) for member in release.members
-            ),
-            sequence_length=sequence_length,
-        )
+        self.order = release_order(release, seed, sequence_length)
         if not self.order.tokens_per_pass:
             raise TrainingError(
                 f"{release.snapshot.key} holds no tokens to train on — see why its donations' "

@@ -48,6 +48,19 @@ class Span:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Places from *start* to before *end* in the stream of a pass, filled up to whole sequences."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        """Number of tokens."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
 class Order:
     """The order of all sequences, for ever: sample 0, 1, 2, … through one pass after another."""
 
@@ -101,6 +114,28 @@ class Order:
             yield Span(index, start, start + length)
             position += length
             left -= length
+
+    def stretches(self, number: int, source: int, start: int, end: int) -> Iterator[Stretch]:
+        """Where tokens *start* to before *end* of a donation stand in pass *number*.
+
+        The inverse of :meth:`spans`: the same token stands in several places when its donation is
+        read more than once in a pass, or when the last sequence is filled up with it.
+        """
+        made = self.sources[source]
+        if start >= end:
+            return
+        begins = self._ends[source] - made.tokens_per_pass
+        first, beyond = number * made.tokens_per_pass, (number + 1) * made.tokens_per_pass
+        for reading in range(first // made.tokens, -(-beyond // made.tokens)):
+            low = max(first, reading * made.tokens + start)
+            high = min(beyond, reading * made.tokens + end)
+            if low < high:
+                yield from self._repeated(begins + low - first, begins + high - first)
+
+    def _repeated(self, start: int, end: int) -> Iterator[Stretch]:
+        filled = self.sequences_per_pass * self.sequence_length
+        for shift in range(0, filled - start, self.tokens_per_pass):
+            yield Stretch(start + shift, min(end + shift, filled))
 
     @cached_property
     def _ends(self) -> list[int]:

@@ -25,10 +25,11 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.training import base_model
 from dsk_assets.training.config import TrainingConfig, load_training
 from dsk_assets.training.dataset import SequenceDataset
+from dsk_assets.training.exposure import EXPOSURE, exposure
 from dsk_assets.training.order import NAME as ORDER
 from dsk_assets.training.trainer import StepResult, Trainer, versions
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 RUN = "training/run"
 CHECKPOINT = "training/checkpoint"
 RUN_FILE = "run.json"
@@ -79,8 +80,9 @@ def checkpoint(catalog: Catalog, key: str) -> Snapshot:
     """The checkpoint ``<name>-<version>.step-<step>`` of the run that ``training.yaml`` describes.
 
     ``model/``: weights, configuration and tokenizer as transformers reads them. ``state/``: the
-    optimiser's state. ``loss``: the steps since the checkpoint before. ``checkpoint.json``: step,
-    tokens, loss, release, seed and order, which is all it takes to compute what it has read.
+    optimiser's state. ``loss``: the steps since the checkpoint before. ``exposure``: what has been
+    read of each donation, up to this step. ``checkpoint.json``: step, tokens, loss, release, seed
+    and order, which is all it takes to compute what it has read of any document.
     Counts: ``step``, ``tokens``, ``parameters``, ``loss``.
     """
     run, _, step = key.rpartition(".step-")
@@ -206,6 +208,8 @@ class _Training:
                     shutil.move(file, path)
         last = results[-1]
         out.table("loss", [pa.Table.from_pylist([asdict(one) for one in results], LOSS)], LOSS)
+        read = exposure(self._dataset.order, last.step, self.config.batch_size)
+        out.table("exposure", [read], EXPOSURE)
         out.json(
             CHECKPOINT_FILE,
             {

@@ -4,10 +4,10 @@ select
     checkpoint.release,
     checkpoint.step,
     checkpoint.tokens as checkpoint_tokens,
-    composition.donation,
-    composition.tokens as tokens_offered,
-    composition.share,
-    checkpoint.tokens * composition.share as expected_tokens,
-    checkpoint.tokens * composition.share / nullif(composition.tokens, 0) as expected_epochs
+    exposure.donation,
+    exposure.tokens as tokens_offered,
+    exposure.tokens_read,
+    exposure.tokens_read / nullif(exposure.tokens, 0) as times_read,
+    exposure.first_step
 from {{ ref('stg_checkpoint') }} as checkpoint
-inner join {{ ref('corpus_composition') }} as composition using (release)
+inner join {{ ref('stg_exposure') }} as exposure using (checkpoint)
