@@ -1,8 +1,13 @@
 """Language: which one a text is in, and how much of it a policy accepts."""
 
+import gzip
 import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -11,12 +16,14 @@ from hypothesis import strategies as st
 from dsk_assets.consortium.policy import LanguagePolicy
 from dsk_assets.errors import NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog
-from dsk_assets.filters.detection import detect
-from dsk_assets.filters.language import language, pieces, tag
+from dsk_assets.filters.detection import detect, detect_pieces
+from dsk_assets.filters.language import PIECE_CHARS, language, pieces
+from dsk_assets.filters.language import tag as tag_texts
 from dsk_assets.lake.store import Zone
 from tests.support import DONATION, admit, documents, seed
 
 CONTROL = Path(__file__).parent / "data" / "danish_control.jsonl"
+PARAGRAPHS = Path(__file__).parent / "data" / "paragraphs.jsonl.gz"
 
 TEXTS = {
     "da": "Vi skal hente børnene i skolen klokken tre, og bagefter går vi ud i haven, fordi vejret "
@@ -53,6 +60,10 @@ OLD_DANISH = (
 )
 
 
+def tag(text: str, policy: LanguagePolicy) -> dict[str, Any]:
+    return tag_texts(pl.Series([text]), policy).to_dicts()[0]
+
+
 @pytest.mark.parametrize("code", TEXTS)
 def test_each_language_is_told_from_its_neighbours(code: str) -> None:
     assert detect(TEXTS[code])[0] == code
@@ -66,9 +77,9 @@ def test_old_danish_is_danish_and_old_bokmaal_is_not() -> None:
 def test_no_passage_of_the_danish_control_set_is_refused() -> None:
     passages = [json.loads(line)["text"] for line in CONTROL.open(encoding="utf-8")]
     policy = LanguagePolicy()
-    refused = [text for text in passages if tag(text, policy)["accepted_share"] < policy.min_share]
+    tagged = tag_texts(pl.Series(passages), policy)
     assert len(passages) >= 200
-    assert refused == []
+    assert tagged.filter(pl.col("accepted_share") < policy.min_share).height == 0
 
 
 def test_a_mixed_document_has_the_language_of_most_letters() -> None:
@@ -102,8 +113,36 @@ def test_any_text_gets_a_language_and_a_share(text: str) -> None:
 
 
 @given(st.text(alphabet="ab \n", max_size=5000))
-def test_pieces_hold_every_character_but_line_ends(text: str) -> None:
-    assert "".join(pieces(text)).replace("\n", "") == text.replace("\n", "")
+def test_paragraphs_are_the_whole_text_in_order(text: str) -> None:
+    assert "".join(text[start:end] for start, end in pieces(text)) == text
+    assert all(end - start <= PIECE_CHARS[1] for start, end in pieces(text))
+
+
+def test_each_paragraph_has_its_language() -> None:
+    text = "\n\n".join(TEXTS[code] for code in ("da", "de", "nb", "da"))
+    paragraphs = tag(text, LanguagePolicy())["paragraphs"]
+    assert [one["language"] for one in paragraphs] == ["da", "de", "nb", "da"]
+    assert [text[one["start"] : one["end"]].strip() for one in paragraphs] == text.split("\n\n")
+
+
+def test_languages_do_not_depend_on_what_else_is_in_the_batch() -> None:
+    texts = pl.Series([*TEXTS.values(), "", RIKSMAAL, "\n".join(TEXTS.values())])
+    together = tag_texts(texts, LanguagePolicy())
+    assert together.to_dicts() == [tag(text, LanguagePolicy()) for text in texts]
+
+
+def test_paragraphs_of_five_sentences_and_more_are_told_apart() -> None:
+    rows = [json.loads(line) for line in gzip.open(PARAGRAPHS, "rt", encoding="utf-8")]
+    texts = pl.Series([row["text"] for row in rows])
+    found = detect_pieces(texts, np.arange(len(rows)))["language"].to_list()
+    pairs = Counter((row["lang"], language) for row, language in zip(rows, found, strict=True))
+    danish = sum(count for (true, _), count in pairs.items() if true == "da")
+    taken = sum(count for (_, seen), count in pairs.items() if seen == "da")
+    assert danish >= 100
+    assert pairs["da", "da"] / danish >= 0.995
+    assert pairs["da", "da"] / taken >= 0.995
+    assert pairs["nb", "da"] <= 0.01 * sum(n for (true, _), n in pairs.items() if true == "nb")
+    assert sum(n for (true, seen), n in pairs.items() if true == seen) / len(rows) >= 0.99
 
 
 def test_control_characters_do_not_stop_detection() -> None:

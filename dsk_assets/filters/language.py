@@ -1,34 +1,42 @@
 """The language of each document, weighed over its pieces: ``filtering/language``."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsk_assets.consortium.policy import LanguagePolicy, policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.filters.detection import UNDETERMINED, detect
-from dsk_assets.filters.parts import write_parts
+from dsk_assets.filters.detection import UNDETERMINED, detect_pieces
+from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.lake.store import Zone
-from dsk_assets.lake.tables import read_batches
 
 ASSET = "filtering/language"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
+_PARAGRAPH: dict[str, pa.DataType] = {
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "language": pa.string(),
+    "confidence": pa.float64(),
+}
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "language": pa.string(),
     "confidence": pa.float64(),
     "accepted_share": pa.float64(),
     "n_char": pa.int64(),
+    "paragraphs": pa.list_(pa.struct(list(_PARAGRAPH.items()))),
 }
 SCHEMA = pa.schema(COLUMNS)
 
 PIECE_CHARS = (150, 1200)
-"""Lines are joined until a piece has the first number of characters, and cut at the second."""
+"""How many characters a paragraph has at least and at most; see :func:`pieces`."""
 
 
 def language(catalog: Catalog, donation: str) -> Snapshot:
@@ -37,7 +45,9 @@ def language(catalog: Catalog, donation: str) -> Snapshot:
     Table ``language``: ``language`` is that of most of the document's letters (ISO 639-1, ``und``
     where it has none), ``confidence`` how sure the detectors were of it, weighted by letters,
     from 0 to 1, and ``accepted_share`` the share of its letters in pieces whose language the
-    donation's policy accepts. Demands gates ``approval`` and ``statistics``.
+    donation's policy accepts; ``paragraphs`` says the same of each paragraph, with the places of
+    its characters (Unicode code points; the end is exclusive). Demands gates ``approval`` and
+    ``statistics``.
     """
     landing = catalog.require("donations/landing", donation)
     documents = catalog.require("donations/documents", donation)
@@ -78,55 +88,81 @@ def language(catalog: Catalog, donation: str) -> Snapshot:
 
 def tag_part(path: Path, policy: LanguagePolicy) -> pa.Table:
     """The ``language`` rows of one part of the ``document`` table."""
-    rows = []
-    for batch in read_batches(path, ["doc_id", "text"], rows=256):
-        for doc_id, text in zip(batch["doc_id"].to_pylist(), batch["text"], strict=True):
-            rows.append({"doc_id": doc_id, **tag(text.as_py(), policy)})
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    tables = [SCHEMA.empty_table()]
+    for batch in text_slices(path, ["doc_id", "text"]):
+        tagged = tag(pl.Series(batch.column("text")), policy)
+        rows = tagged.with_columns(doc_id=pl.Series(batch.column("doc_id")))
+        tables.append(rows.select(SCHEMA.names).to_arrow().cast(SCHEMA))
+    return pa.concat_tables(tables)
 
 
-def tag(text: str, policy: LanguagePolicy) -> dict[str, str | float | int]:
-    """Language, confidence, accepted share and length of one document."""
-    letters: Counter[str] = Counter()
-    sureness: defaultdict[str, float] = defaultdict(float)
-    for piece in pieces(text):
-        size = sum(map(str.isalpha, piece))
-        if size:
-            found, confidence = detect(piece)
-            letters[found] += size
-            sureness[found] += size * confidence
-    total = letters.total()
-    if not total:
-        return {
-            "language": UNDETERMINED,
-            "confidence": 0.0,
-            "accepted_share": 0.0,
-            "n_char": len(text),
-        }
-    accepted = set(policy.accept)
-    if len(text) < policy.confusable_below:
-        accepted.update(policy.confusable)
-    winner = min(letters, key=lambda code: (-letters[code], code))
-    return {
-        "language": winner,
-        "confidence": round(sureness[winner] / letters[winner], 4),
-        "accepted_share": round(sum(letters[code] for code in accepted) / total, 6),
-        "n_char": len(text),
-    }
+def tag(texts: pl.Series, policy: LanguagePolicy) -> pl.DataFrame:
+    """Everything but ``doc_id`` of the ``language`` rows of *texts*, in their order."""
+    texts = texts.fill_null("")
+    rows = pl.DataFrame({"document": np.arange(len(texts)), "n_char": texts.str.len_chars()})
+    pieces = _pieces(texts)
+    weighed = (
+        pieces.group_by("document", "language")
+        .agg(letters=pl.col("letters").sum(), sure=pl.col("letters").dot("confidence"))
+        .filter(pl.col("letters") > 0)
+        .sort("document", -pl.col("letters"), "language")
+        .join(rows, on="document", maintain_order="left")
+    )
+    short = pl.col("n_char") < policy.confusable_below
+    accepted = pl.col("language").is_in(policy.accept) | (
+        short & pl.col("language").is_in(policy.confusable)
+    )
+    documents = weighed.group_by("document").agg(
+        pl.col("language").first(),
+        confidence=(pl.col("sure").first() / pl.col("letters").first()).round(4),
+        accepted_share=(pl.col("letters").filter(accepted).sum() / pl.col("letters").sum()).round(
+            6
+        ),
+    )
+    paragraphs = pieces.group_by("document").agg(
+        paragraphs=pl.struct("start", "end", "language", pl.col("confidence").round(4))
+    )
+    return (
+        rows.join(documents, on="document", how="left")
+        .join(paragraphs, on="document", how="left")
+        .sort("document")
+        .with_columns(
+            pl.col("language").fill_null(UNDETERMINED),
+            pl.col("confidence", "accepted_share").fill_null(0.0),
+            pl.col("paragraphs").fill_null([]),
+        )
+        .drop("document")
+    )
 
 
-def pieces(text: str) -> Iterator[str]:
-    """*text* in pieces long enough to tell their language and short enough to have one."""
+def _pieces(texts: pl.Series) -> pl.DataFrame:
+    """``document``, ``start``, ``end`` and what was detected of all pieces of *texts*."""
+    document, start, end, piece = [], [], [], []
+    for number, text in enumerate(texts):
+        for begin, stop in pieces(text):
+            document.append(number)
+            start.append(begin)
+            end.append(stop)
+            piece.append(text[begin:stop])
+    found = detect_pieces(pl.Series(piece, dtype=pl.String), np.array(document, np.int64))
+    return found.with_columns(
+        document=np.array(document, np.int64),
+        start=np.array(start, np.int64),
+        end=np.array(end, np.int64),
+    )
+
+
+def pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Where the paragraphs of *text* begin and end; together they are the whole text.
+
+    Lines are joined until a paragraph has the first number of :data:`PIECE_CHARS`, enough to tell
+    its language; one with more than the second, which may have several, is cut between words.
+    """
     least, most = PIECE_CHARS
-    held: list[str] = []
-    size = 0
-    for line in text.splitlines():
-        for start in range(0, len(line), most):
-            part = line[start : start + most]
-            held.append(part)
-            size += len(part)
-            if size >= least:
-                yield "\n".join(held)
-                held, size = [], 0
-    if held:
-        yield "\n".join(held)
+    start, size = 0, len(text)
+    while start < size:
+        end = text.find("\n", start + least - 1) + 1 or size
+        if end - start > most:
+            end = text.rfind(" ", start + least, start + most) + 1 or start + most
+        yield start, end
+        start = end
