@@ -1,6 +1,8 @@
 """Duplicates: which documents resemble which, and which one survives, in any order."""
 
 import random
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,17 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsk_assets.errors import NotAdmittedError
+from dsk_assets.errors import MissingInputError, NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog
-from dsk_assets.filters.clusters import BANDS, CANDIDATE, ROWS, THRESHOLD, find_duplicates
-from dsk_assets.filters.signatures import (
-    PERMUTATIONS,
-    minhashes,
-    sign_part,
-    signatures,
-    text_digests,
-)
+from dsk_assets.filters.clusters import CANDIDATE, THRESHOLD
+from dsk_assets.filters.clusters import find_duplicates as find_with
+from dsk_assets.filters.signatures import BANDS, SKETCH, sign, sign_part, signatures, text_digests
+from dsk_assets.filters.sketches import Sketches, sketches_in
 from dsk_assets.lake.store import Zone
+from dsk_assets.lake.tables import write_parquet
 from tests.support import DONATION, admit, documents, seed
 
 VOCABULARY = [f"ord{number}" for number in range(3000)]
@@ -40,13 +39,23 @@ def candidates(texts: dict[str, str], **given_columns: list[object]) -> pl.DataF
     columns: dict[str, object] = {
         "doc_id": list(texts),
         "text_sha256": text_digests(written),
-        "minhash": minhashes(written).to_pylist(),
+        **{name: column.to_pylist() for name, column in sign(written).items()},
         "drop_exact": [True] * len(texts),
         "drop_near": [True] * len(texts),
         "open": [False] * len(texts),
         "approved_on": ["2026-01-01"] * len(texts),
     }
-    return pl.DataFrame(columns | given_columns, schema=CANDIDATE)
+    return pl.DataFrame(columns | given_columns, schema={**CANDIDATE, "shingles": pl.Binary})
+
+
+def sketches(binaries: list[bytes]) -> Sketches:
+    size = np.array([len(one) // 4 for one in binaries], np.int64)
+    return Sketches(np.cumsum(size) - size, size, np.frombuffer(b"".join(binaries), "<u4"))
+
+
+def find_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
+    kept = dict(frame.select("doc_id", "shingles").iter_rows())
+    return find_with(frame.drop("shingles"), lambda ids: sketches([kept[name] for name in ids]))
 
 
 def found(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
@@ -155,45 +164,92 @@ def test_clusters_are_those_of_taking_documents_one_by_one_in_any_order(
 def one_by_one(frame: pl.DataFrame) -> set[str]:
     """Documents dropped when each is compared with all better ones that were kept."""
     ranked = frame.sort(~pl.col("open"), "approved_on", "doc_id")
-    kept: list[tuple[str, np.ndarray]] = []
+    kept: list[dict[str, Any]] = []
     dropped = set()
     for row in ranked.iter_rows(named=True):
-        signature = np.frombuffer(row["minhash"], "<u4")
-        if any(row["text_sha256"] == digest or alike(signature, other) for digest, other in kept):
+        if any(row["text_sha256"] == other["text_sha256"] or alike(row, other) for other in kept):
             dropped.add(row["doc_id"])
         else:
-            kept.append((row["text_sha256"], signature))
+            kept.append(row)
     return dropped
 
 
-def alike(one: np.ndarray, other: np.ndarray) -> bool:
-    equal = one == other
-    in_one_band = equal[: BANDS * ROWS].reshape(BANDS, ROWS).all(axis=1).any()
-    return bool(in_one_band and equal.mean() >= THRESHOLD)
+def alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    bands = [np.frombuffer(row["bands"], "<u8") for row in (one, other)]
+    grams = [set(np.frombuffer(row["shingles"], "<u4").tolist()) for row in (one, other)]
+    common = len(grams[0] & grams[1]) / len(grams[0] | grams[1])
+    return bool((bands[0] == bands[1]).any()) and common >= THRESHOLD
 
 
-def test_similarity_estimates_the_share_of_common_word_sequences() -> None:
-    text = prose(5, 2000)
-    other = edited(text, 60)
+def jaccard(one: str, other: str) -> float:
     grams = [
         {tuple(words[place : place + 5]) for place in range(len(words) - 4)}
-        for words in (text.split(), other.split())
+        for words in (one.split(), other.split())
     ]
-    true = len(grams[0] & grams[1]) / len(grams[0] | grams[1])
-    one, two = (
-        np.frombuffer(value, "<u4") for value in minhashes(pl.Series([text, other])).to_pylist()
+    return len(grams[0] & grams[1]) / len(grams[0] | grams[1])
+
+
+@given(st.integers(0, 9), st.integers(5, 60), st.integers(20, 300))
+def test_verified_similarity_is_the_share_of_common_word_sequences(
+    number: int, every: int, words: int
+) -> None:
+    text = prose(number, words)
+    other = edited(text, every)
+    made = sketches(sign(pl.Series([text, other, prose(99)]))["shingles"].to_pylist())
+    pairs = np.array([0, 0, 1]), np.array([1, 0, 2])
+    assert made.similarity(*pairs).tolist() == pytest.approx([jaccard(text, other), 1.0, 0.0])
+
+
+def test_long_texts_are_verified_by_a_sample_of_their_word_sequences() -> None:
+    text = prose(5, 20_000)
+    other = edited(text, 60)
+    binaries = sign(pl.Series([text, other, other[:9000]]))["shingles"].to_pylist()
+    assert [len(one) // 4 for one in binaries[:2]] == [SKETCH, SKETCH]
+    found = sketches(binaries).similarity(np.array([0, 1]), np.array([1, 2]))
+    assert found.tolist() == pytest.approx(
+        [jaccard(text, other), jaccard(other, other[:9000])], abs=0.03
     )
-    assert (one == two).mean() == pytest.approx(true, abs=0.1)
+
+
+def test_many_pairs_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [edited(prose(1), every) for every in (100, 50, 25, 12)]
+    made = sketches(sign(pl.Series(texts))["shingles"].to_pylist())
+    one, other = np.array([0, 0, 0, 1, 2]), np.array([1, 2, 3, 2, 3])
+    at_once = made.similarity(one, other).tolist()
+    monkeypatch.setattr("dsk_assets.filters.sketches._AT_ONCE", 300)
+    assert made.similarity(one, other).tolist() == at_once
+
+
+def test_sketches_are_read_for_the_documents_in_question(tmp_path: Path) -> None:
+    texts = {f"d{number}": prose(number) for number in range(6)}
+    binaries = sign(pl.Series(list(texts.values())))["shingles"]
+    table = pa.table({"doc_id": list(texts), "shingles": binaries})
+    paths = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    for path, part in zip(paths, (table[:3], table[3:]), strict=True):
+        write_parquet(path, [part], table.schema)
+    found = sketches_in(paths, pl.Series(["d4", "d1"]))
+    assert found.similarity(np.array([0, 0]), np.array([1, 0])).tolist() == [0.0, 1.0]
+    assert len(found.values) == 2 * 196
+    assert (
+        sketches_in(paths, pl.Series([], dtype=pl.String))
+        .similarity(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        .tolist()
+        == []
+    )
+    with pytest.raises(MissingInputError, match="1 documents"):
+        sketches_in(paths, pl.Series(["d4", "d9"]))
 
 
 def test_a_signature_does_not_depend_on_the_other_documents_or_on_the_process() -> None:
     text = "Signaturen af en tekst er den samme på alle maskiner og i alle kørsler."
-    alone = minhashes(pl.Series([text]))[0].as_py()
-    batch = minhashes(pl.Series([prose(1), text, "", "to ord"])).to_pylist()
-    assert batch[1] == alone
-    assert batch[2] is None
-    assert len(batch[3]) == PERMUTATIONS * 4
-    assert int.from_bytes(alone[:4], "little") == 3266944364
+    alone = sign(pl.Series([text]))
+    batch = sign(pl.Series([prose(1), text, "", "to ord"]))
+    for name in ("bands", "shingles"):
+        assert batch[name][1] == alone[name][0]
+        assert batch[name][2].as_py() is None
+    assert len(batch["bands"][3].as_py()) == BANDS * 8
+    assert int.from_bytes(alone["bands"][0].as_py()[:8], "little") == 6248999076142461678
+    assert int.from_bytes(alone["shingles"][0].as_py()[:4], "little") == 152433949
 
 
 def test_the_stage_signs_each_document(catalog: Catalog, tmp_path: object) -> None:
@@ -207,6 +263,6 @@ def test_the_stage_signs_each_document(catalog: Catalog, tmp_path: object) -> No
     rows = signatures(catalog, DONATION).table("signature").to_pylist()
     assert [row["doc_id"] for row in rows] == ["d1", "d2", "d3"]
     assert rows[0]["text_sha256"] == rows[1]["text_sha256"] != rows[2]["text_sha256"]
-    assert rows[0]["minhash"] == rows[1]["minhash"]
+    assert rows[0]["bands"] == rows[1]["bands"]
     assert [row["n_char"] for row in rows] == [9, 11, 0]
     assert isinstance(sign_part(redacted.paths("document")[0]), pa.Table)

@@ -132,7 +132,8 @@ def test_languages_do_not_depend_on_what_else_is_in_the_batch() -> None:
 
 
 def test_paragraphs_of_five_sentences_and_more_are_told_apart() -> None:
-    rows = [json.loads(line) for line in gzip.open(PARAGRAPHS, "rt", encoding="utf-8")]
+    lines = gzip.decompress(PARAGRAPHS.read_bytes()).decode().splitlines()
+    rows = [json.loads(line) for line in lines]
     texts = pl.Series([row["text"] for row in rows])
     found = detect_pieces(texts, np.arange(len(rows)))["language"].to_list()
     pairs = Counter((row["lang"], language) for row, language in zip(rows, found, strict=True))

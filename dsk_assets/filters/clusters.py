@@ -2,26 +2,25 @@
 
 Banding (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3) proposes pairs
 that agree in all six hashes of one of 21 bands: 99.8 % of the pairs at Jaccard 0.8. A pair counts
-when the signatures estimate 0.8 or more. Every document that is dropped resembles its survivor
+when its sketches have 0.8 or more in common. Every document that is dropped resembles its survivor
 itself: chains of ever less similar texts do not form.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dsk_assets.filters.signatures import PERMUTATIONS
-from dsk_assets.filters.words import mix
+from dsk_assets.filters.signatures import BANDS
+from dsk_assets.filters.sketches import Sketches
 
-BANDS = 21
-ROWS = 6
 THRESHOLD = 0.8
-_PAIRS_AT_ONCE = 65_536
 
 CANDIDATE = {
     "doc_id": pl.String,
     "text_sha256": pl.String,
-    "minhash": pl.Binary,
+    "bands": pl.Binary,
     "drop_exact": pl.Boolean,
     "drop_near": pl.Boolean,
     "open": pl.Boolean,
@@ -29,13 +28,16 @@ CANDIDATE = {
 }
 """Columns that :func:`find_duplicates` reads."""
 
-Signatures = npt.NDArray[np.uint32]
 
-
-def find_duplicates(candidates: pl.DataFrame) -> pl.DataFrame:
+def find_duplicates(
+    candidates: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]
+) -> pl.DataFrame:
     """The clusters among *candidates*, each with one survivor; independent of their order.
 
-    *candidates* has the columns of :data:`CANDIDATE`: ``minhash`` is null for a text without
+    *sketches* gives the sketches of the documents with these ids; it is asked once, for those in
+    pairs that banding proposes.
+
+    *candidates* has the columns of :data:`CANDIDATE`: ``bands`` is null for a text without
     words, ``drop_exact`` and ``drop_near`` say whether the document's policy lets it be dropped
     as a duplicate of that kind, and ``open`` that it is donated to be open-sourced, under an open
     licence. The survivor is a document that its policy keeps in any case, else an open one, else
@@ -50,9 +52,9 @@ def find_duplicates(candidates: pl.DataFrame) -> pl.DataFrame:
     first = ranked.select(pl.col("place").min().over("text_sha256")).to_series().to_numpy()
     survivor = np.where(ranked["drop_exact"].to_numpy(), first, place)
     similarity = np.ones(ranked.height)
-    compared = np.flatnonzero((survivor == place) & ranked["minhash"].is_not_null().to_numpy())
-    signatures = np.frombuffer(b"".join(ranked["minhash"].gather(compared)), "<u4")
-    near = _near(signatures.reshape(-1, PERMUTATIONS), ranked["drop_near"].to_numpy()[compared])
+    compared = np.flatnonzero((survivor == place) & ranked["bands"].is_not_null().to_numpy())
+    chosen = ranked.select("doc_id", "bands", "drop_near")[compared]
+    near = _near(chosen, sketches)
     taken = compared[near["document"].to_numpy()]
     survivor[taken] = compared[near["survivor"].to_numpy()]
     similarity[taken] = near["similarity"].to_numpy()
@@ -91,15 +93,18 @@ def _rows(
     )
 
 
-def _near(signatures: Signatures, droppable: npt.NDArray[np.bool_]) -> pl.DataFrame:
+def _near(chosen: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]) -> pl.DataFrame:
     """``document``, ``survivor`` and ``similarity`` of the documents that a better one stands for.
 
-    Rows of *signatures* are in the order in which documents are preferred. A document that comes
+    Rows of *chosen* are in the order in which documents are preferred. A document that comes
     first in each of its bands survives and takes those that resemble it; then the next ones do.
     The survivors are those that taking the documents one by one in this order would leave.
     """
+    droppable = chosen["drop_near"].to_numpy()
+    bands = _bands(chosen["bands"])
+    shared = bands["document"].unique().sort()
+    evidence = sketches(chosen["doc_id"].gather(shared))
     taken = [pl.DataFrame(schema=_TAKEN)]
-    bands = _bands(signatures)
     while bands.height:
         bands = bands.with_columns(first=pl.col("document").min().over("band"))
         behind = pl.col("document") != pl.col("first")
@@ -109,8 +114,9 @@ def _near(signatures: Signatures, droppable: npt.NDArray[np.bool_]) -> pl.DataFr
             ready.filter(behind).select("document", survivor="first").unique(maintain_order=True)
         )
         pairs = pairs.filter(pl.Series(droppable[pairs["document"].to_numpy()]))
+        one, other = (np.searchsorted(shared, pairs[name]) for name in pairs.columns)
         similar = (
-            pairs.with_columns(similarity=pl.Series(_similarities(signatures, pairs)))
+            pairs.with_columns(similarity=evidence.similarity(one, other))
             .filter(pl.col("similarity") >= THRESHOLD)
             .sort("document", "survivor")
             .unique("document", keep="first", maintain_order=True)
@@ -126,25 +132,12 @@ def _near(signatures: Signatures, droppable: npt.NDArray[np.bool_]) -> pl.DataFr
 _TAKEN = {"document": pl.Int64, "survivor": pl.Int64, "similarity": pl.Float64}
 
 
-def _bands(signatures: Signatures) -> pl.DataFrame:
+def _bands(hashes: pl.Series) -> pl.DataFrame:
     """The bands that more than one document has: ``document`` and the hash of ``band``."""
-    documents = np.arange(len(signatures))
+    documents = pl.int_range(len(hashes), eager=True)
     parts = [pl.DataFrame(schema={"document": pl.Int64, "band": pl.UInt64})]
-    for number in range(BANDS if len(signatures) else 0):
-        key = np.full(len(signatures), number, np.uint64)
-        for column in range(number * ROWS, (number + 1) * ROWS):
-            key = mix(key ^ signatures[:, column].astype(np.uint64))
-        part = pl.DataFrame({"document": documents, "band": key})
+    for number in range(BANDS):
+        band = hashes.bin.slice(number * 8, 8).bin.reinterpret(dtype=pl.UInt64)
+        part = pl.DataFrame({"document": documents, "band": band})
         parts.append(part.filter(pl.col("band").is_duplicated()))
     return pl.concat(parts)
-
-
-def _similarities(signatures: Signatures, pairs: pl.DataFrame) -> npt.NDArray[np.float64]:
-    """The estimated Jaccard similarity of each pair."""
-    one, other = pairs["document"].to_numpy(), pairs["survivor"].to_numpy()
-    estimates = [
-        (signatures[one[start:stop]] == signatures[other[start:stop]]).mean(axis=1)
-        for start in range(0, len(one), _PAIRS_AT_ONCE)
-        for stop in [start + _PAIRS_AT_ONCE]
-    ]
-    return np.concatenate(estimates) if estimates else np.zeros(0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -9,14 +10,15 @@ import pyarrow as pa
 
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.filters.clusters import BANDS, CANDIDATE, ROWS, THRESHOLD, find_duplicates
+from dsk_assets.filters.clusters import CANDIDATE, THRESHOLD, find_duplicates
+from dsk_assets.filters.sketches import sketches_in
 from dsk_assets.filters.verdicts import Tagged, tagged, verdicts
 from dsk_assets.gates.admitted import admitted_donations, require_admitted
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/duplicates"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "cluster_id": pa.string(),
@@ -61,7 +63,8 @@ def duplicates(catalog: Catalog) -> Snapshot:
         columns = {**CANDIDATE, "donation": pl.String}
         parts = [_candidates(source) for source in track(sources, "signatures", unit="donations")]
         candidates = pl.concat([pl.DataFrame(schema=columns), *parts])
-        found = find_duplicates(candidates.drop("donation"))
+        paths = [path for source in sources for path in source.signatures.paths("signature")]
+        found = find_duplicates(candidates.drop("donation"), partial(sketches_in, paths))
         placed = found.join(candidates.select("doc_id", "donation"), on="doc_id", how="left")
         for source in sources:
             rows = placed.filter(pl.col("donation") == source.donation).select(SCHEMA.names)
@@ -80,8 +83,6 @@ def duplicates(catalog: Catalog) -> Snapshot:
         zone=Zone.CURATED,
         inputs=[snapshot for source in sources for snapshot in source.inputs],
         config={
-            "bands": BANDS,
-            "rows": ROWS,
             "threshold": THRESHOLD,
             "policies": {source.donation: policy_config(source.tags) for source in sources},
         },
@@ -150,7 +151,7 @@ def _candidates(source: _Source) -> pl.DataFrame:
     rights = source.landing.json("manifest.json")["rights"]
     is_open = rights["open_source_wish"] == "open-source" and bool(rights.get("licence_spdx"))
     kept = verdicts(source.tags).filter(pl.col("stage") == "").select("doc_id")
-    columns = ["doc_id", "text_sha256", "minhash"]
+    columns = ["doc_id", "text_sha256", "bands"]
     table = pl.from_arrow(source.signatures.table("signature", columns))
     assert isinstance(table, pl.DataFrame)
     return table.join(kept, on="doc_id", how="semi", maintain_order="left").with_columns(

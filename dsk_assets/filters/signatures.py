@@ -5,28 +5,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import rensa
 
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.filters.redacted import redacted_documents
-from dsk_assets.filters.words import Words, words_of
+from dsk_assets.filters.words import Ints, UInt64s, Words, mix, words_of
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/signatures"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 PERMUTATIONS = 128
 SHINGLE_WORDS = 5
 SEED = 20_260_501
+BANDS = 21
+ROWS = 6
+SKETCH = 2048
+"""Of a longer document only so many of its smallest hashes are kept to verify candidates with."""
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "donation_id": pa.string(),
     "text_sha256": pa.string(),
     "n_char": pa.int64(),
-    "minhash": pa.binary(PERMUTATIONS * 4),
+    "bands": pa.binary(BANDS * 8),
+    "shingles": pa.binary(),
 }
 SCHEMA = pa.schema(COLUMNS)
 
@@ -35,10 +40,10 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
     """Make the signature of each redacted document of *donation*.
 
     Table ``signature``: ``text_sha256`` is that of the lower-case text with its white space
-    collapsed, ``minhash`` the 128 smallest hashes (unsigned 32 bit, little-endian) of its
-    sequences of five words under as many permutations (Broder 1997): the share of equal ones
-    estimates the Jaccard similarity of two texts. A text without words has none. Demands gates
-    ``approval`` and ``personal_data``.
+    collapsed. Of its sequences of five words, ``bands`` has 21 hashes (unsigned 64 bit,
+    little-endian) of six MinHashes each (Broder 1997), which propose pairs, and ``shingles`` the
+    2,048 smallest hashes (unsigned 32 bit, rising), which verify them; of a shorter text these
+    are all. A text without words has neither. Demands gates ``approval`` and ``personal_data``.
     """
     redacted, admissions = redacted_documents(catalog, donation)
 
@@ -54,6 +59,9 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
         inputs=[redacted.only("document/"), *admissions],
         config={
             "permutations": PERMUTATIONS,
+            "bands": BANDS,
+            "rows": ROWS,
+            "sketch": SKETCH,
             "shingleWords": SHINGLE_WORDS,
             "seed": SEED,
             "rensaAlgorithm": int(rensa.RMinHash.ALGORITHM_VERSION),
@@ -75,7 +83,7 @@ def sign_part(path: Path) -> pa.Table:
                     "donation_id": batch.column("donation_id"),
                     "text_sha256": text_digests(texts),
                     "n_char": texts.str.len_chars().cast(pl.Int64).to_arrow(),
-                    "minhash": minhashes(texts),
+                    **sign(texts),
                 },
                 schema=SCHEMA,
             )
@@ -89,21 +97,51 @@ def text_digests(texts: pl.Series) -> list[str]:
     return [hashlib.sha256(text.encode()).hexdigest() for text in plain]
 
 
-def minhashes(texts: pl.Series) -> "pa.Array[Any]":
-    """The MinHash signature of each text; null where it has no words."""
+def sign(texts: pl.Series) -> dict[str, "pa.Array[Any]"]:
+    """The columns ``bands`` and ``shingles`` of *texts*; null where a text has no words."""
     words = words_of(texts)
     hashes, offsets = _shingles(words)
+    worded = pa.array(words.counts > 0)
+    return {
+        "bands": pc.if_else(worded, _bands(hashes, offsets), None),
+        "shingles": pc.if_else(worded, _sketches(hashes, offsets), None),
+    }
+
+
+def _bands(hashes: UInt64s, offsets: UInt64s) -> "pa.Array[Any]":
     matrix = rensa.RMinHash.digest_matrix_from_flat_token_hashes(
         hashes, offsets, PERMUTATIONS, SEED
     )
-    rows = np.array(matrix.to_rows(), dtype="<u4").reshape(len(texts), PERMUTATIONS)
-    return pa.array(
-        [row.tobytes() if count else None for row, count in zip(rows, words.counts, strict=True)],
-        pa.binary(PERMUTATIONS * 4),
+    rows = np.array(matrix.to_rows(), np.uint64).reshape(len(offsets) - 1, PERMUTATIONS)
+    keys = np.empty((len(rows), BANDS), "<u8")
+    for band in range(BANDS):
+        key = np.full(len(rows), band, np.uint64)
+        for column in range(band * ROWS, (band + 1) * ROWS):
+            key = mix(key ^ rows[:, column])
+        keys[:, band] = key
+    return pa.Array.from_buffers(
+        pa.binary(BANDS * 8), len(rows), [None, pa.py_buffer(keys.tobytes())]
     )
 
 
-def _shingles(words: Words) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
+def _sketches(hashes: UInt64s, offsets: UInt64s) -> "pa.Array[Any]":
+    counts: Ints = np.diff(offsets.astype(np.int64))
+    document = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
+    found = np.unique(document << np.uint64(32) | hashes >> np.uint64(32))
+    document = found >> np.uint64(32)
+    begins = np.searchsorted(document, np.arange(len(counts), dtype=np.uint64))
+    kept = np.arange(len(found)) - begins[document.astype(np.int64)] < SKETCH
+    sizes = np.bincount(document[kept].astype(np.int64), minlength=len(counts))
+    ends = np.concatenate(([0], np.cumsum(sizes * 4))).astype(np.int32)
+    values = found[kept].astype("<u4")
+    return pa.Array.from_buffers(
+        pa.binary(),
+        len(counts),
+        [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(values.tobytes())],
+    )
+
+
+def _shingles(words: Words) -> tuple[UInt64s, UInt64s]:
     """Hashes of all sequences of five words, and where each document's begin.
 
     A text with fewer words is one shorter sequence.

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 UInt64s = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-_SPACE = 0x20
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 _POWERS = np.multiply.accumulate(np.full(4096, _BASE, np.uint64))
 
@@ -68,26 +68,20 @@ def mix(value: UInt64s) -> UInt64s:
 
 def words_of(texts: pl.Series) -> Words:
     """The words of *texts*, one text a document."""
-    spaced = (
-        texts.str.to_lowercase()
-        .str.replace_all(r"[^\pL\pM0-9_]+|__+", " ")
-        .str.strip_chars(" ")
-        .fill_null("")
+    spaced = texts.str.to_lowercase().str.replace_all(r"[^\pL\pM0-9_]+|__+", " ").fill_null("")
+    words = (
+        pl.DataFrame({"document": np.arange(len(texts)), "word": spaced.str.split(" ")})
+        .explode("word")
+        .filter(pl.col("word").str.len_bytes() > 0)
     )
-    buffer = np.frombuffer("\n".join(spaced).encode() + b"\n", np.uint8)
-    ends_document = buffer == ord("\n")
-    ends_word = (buffer == _SPACE) | ends_document
-    stops = np.flatnonzero(ends_word)
-    begins = np.concatenate(([0], stops[:-1] + 1))
-    real = stops > begins
-    document = (np.cumsum(ends_document) - ends_document)[begins]
-    begins, stops, document = begins[real], stops[real], document[real]
+    encoded = words["word"].to_arrow().cast(pa.large_string()).dictionary_encode()
+    vocabulary, word = pl.Series(encoded.dictionary, dtype=pl.String), encoded.indices.to_numpy()
+    document = words["document"].to_numpy()
     return Words(
-        document=document.astype(np.int64),
-        hash=_hashes(buffer, begins, stops),
-        chars=_sums((buffer & 0xC0) != 0x80, begins, stops),
-        has_letter=_sums((buffer >= 0x80) | ((buffer >= 0x61) & (buffer <= 0x7A)), begins, stops)
-        > 0,
+        document=document,
+        hash=_hashes(vocabulary)[word],
+        chars=vocabulary.str.len_chars().to_numpy().astype(np.int64)[word],
+        has_letter=vocabulary.str.contains(r"[a-z]|[^\x00-\x7f]").to_numpy()[word],
         starts=np.searchsorted(document, np.arange(len(texts) + 1)).astype(np.int64),
     )
 
@@ -97,17 +91,13 @@ def hash_words(words: Sequence[str]) -> UInt64s:
     return words_of(pl.Series(words, dtype=pl.String)).hash
 
 
-def _hashes(buffer: npt.NDArray[np.uint8], begins: Ints, stops: Ints) -> UInt64s:
+def _hashes(words: pl.Series) -> UInt64s:
     """A polynomial over the bytes of each word, modulo 2^64, then mixed."""
-    if not len(begins):
+    if not len(words):
         return np.zeros(0, np.uint64)
-    lengths = stops - begins
-    position = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    inside = np.repeat(begins, lengths) + position
-    terms = (buffer[inside].astype(np.uint64) + np.uint64(1)) * _POWERS[position % len(_POWERS)]
-    return mix(np.add.reduceat(terms, np.cumsum(lengths) - lengths))
-
-
-def _sums(flags: Bools, begins: Ints, stops: Ints) -> Ints:
-    total = np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))
-    return np.asarray(total[stops] - total[begins])
+    lengths = words.str.len_bytes().to_numpy().astype(np.int64)
+    begins = np.cumsum(lengths) - lengths
+    letters = np.frombuffer("".join(words).encode(), np.uint8)
+    position = np.arange(len(letters)) - np.repeat(begins, lengths)
+    terms = (letters.astype(np.uint64) + np.uint64(1)) * _POWERS[position % len(_POWERS)]
+    return mix(np.add.reduceat(terms, begins))
