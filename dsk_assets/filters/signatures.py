@@ -13,7 +13,7 @@ import rensa
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.filters.redacted import redacted_documents
-from dsk_assets.filters.words import Ints, UInt64s, Words, mix, words_of
+from dsk_assets.filters.words import UInt64s, Words, mix, words_of
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/signatures"
@@ -125,19 +125,20 @@ def _bands(hashes: UInt64s, offsets: UInt64s) -> "pa.Array[Any]":
 
 
 def _sketches(hashes: UInt64s, offsets: UInt64s) -> "pa.Array[Any]":
-    counts: Ints = np.diff(offsets.astype(np.int64))
+    ends = offsets.astype(np.int64)
+    counts = ends[1:] - ends[:-1]
     document = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
     found = np.unique(document << np.uint64(32) | hashes >> np.uint64(32))
     document = found >> np.uint64(32)
     begins = np.searchsorted(document, np.arange(len(counts), dtype=np.uint64))
     kept = np.arange(len(found)) - begins[document.astype(np.int64)] < SKETCH
     sizes = np.bincount(document[kept].astype(np.int64), minlength=len(counts))
-    ends = np.concatenate(([0], np.cumsum(sizes * 4))).astype(np.int32)
+    edges = np.concatenate(([0], np.cumsum(sizes * 4))).astype(np.int32)
     values = found[kept].astype("<u4")
     return pa.Array.from_buffers(
         pa.binary(),
         len(counts),
-        [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(values.tobytes())],
+        [None, pa.py_buffer(edges.tobytes()), pa.py_buffer(values.tobytes())],
     )
 
 
