@@ -8,7 +8,8 @@
     ├── CorruptedError       bytes in the lake differ from what their statement says
     ├── StorageError         the lake could not be written (disk full, no permission)
     ├── TrainingError        a model cannot be trained, or its training went wrong
-    └── RecordError          a record, or the tables it is made of, cannot be made
+    ├── RecordError          a record, or the tables it is made of, cannot be made
+    └── DeliveryError        events of lineage cannot be delivered or are not as they should be
 
 A message says what is wrong, names the value, and says what to do. It never holds donated text
 or anything about a person: messages of these classes may be logged and shown, messages of any
@@ -50,6 +51,10 @@ class TrainingError(DskError):
 
 class RecordError(DskError):
     """A record, or the tables it is made of, cannot be made."""
+
+
+class DeliveryError(DskError):
+    """Events of lineage cannot be delivered, or are not as they should be."""
 
 
 def safe_message(error: BaseException) -> str:

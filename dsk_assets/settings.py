@@ -8,6 +8,7 @@ import datetime as dt
 import os
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -64,12 +65,24 @@ class Settings(BaseSettings):
         None, description="Judge approvals as of this date instead of today (for audits)."
     )
 
+<<<<<<< HEAD
     signing_key: SecretStr = Field(
         SecretStr(""),
         description="Private key for statements: a PKCS#8 file or its text; default HOME/keys.",
     )
     log_key: SecretStr = Field(
         SecretStr(""), description="Private key for the log's checkpoints, given in the same way."
+=======
+    openlineage_url: str = Field(
+        "",
+        description="Where OpenLineage events are sent, besides the file below HOME/openlineage.",
+    )
+    openlineage_token: SecretStr = Field(
+        SecretStr(""), description="Bearer token for that address, if it wants one."
+    )
+    openlineage_namespace: str = Field(
+        "dsk", description="Namespace of jobs and datasets; tells installations apart."
+>>>>>>> 89702c6 (OpenLineage: events made from statements, delivered from an outbox after the night)
     )
 
     @cached_property
@@ -100,6 +113,11 @@ def load_settings(**overrides: object) -> Settings:
         raise SettingsError(
             f"DSK_COUNTRY is {settings.country!r}, which is not an EU member state: donated data "
             "may not leave the EU. Run on a host inside the EU and name its country, such as DK."
+        )
+    if urlsplit(settings.openlineage_url).scheme not in ("", "http", "https"):
+        raise SettingsError(
+            f"DSK_OPENLINEAGE_URL is {settings.openlineage_url!r}: name an http or https address, "
+            "such as http://127.0.0.1:5000/api/v1/lineage"
         )
     scheme, found, _ = settings.lake_url.partition("://")
     if found and scheme != "s3":

@@ -9,6 +9,7 @@ import click
 from dsk_assets import __version__
 from dsk_assets.cli.evidence import evidence
 from dsk_assets.cli.exposure import exposure
+from dsk_assets.cli.openlineage import openlineage
 from dsk_assets.cli.privacy import privacy
 from dsk_assets.errors import DskError
 from dsk_assets.evidence import failures
@@ -37,9 +38,10 @@ def main() -> None:
     """
 
 
-main.add_command(privacy)
 main.add_command(evidence)
 main.add_command(exposure)
+main.add_command(openlineage)
+main.add_command(privacy)
 
 
 def _catalog() -> Catalog:

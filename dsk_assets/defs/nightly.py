@@ -8,6 +8,7 @@ from dsk_assets.defs.flow import AFTER_WAREHOUSE, BEFORE_WAREHOUSE, stale
 from dsk_assets.defs.partitions import DONATION, register
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.transparency.assets import warehouse_op
+from dsk_assets.defs.transparency.openlineage import deliver_events
 from dsk_assets.errors import safe_message
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.intake import landing
@@ -45,6 +46,7 @@ def nightly() -> None:
     done = warehouse_op(after=done)
     for stage in AFTER_WAREHOUSE:
         done = stage.as_op()(after=done)
+    deliver_events(after=done)
 
 
 @dg.schedule(

@@ -215,12 +215,17 @@ class Catalog:
 
     def history(self, asset: str, partition: str | None = None) -> list[Snapshot]:
         """All materialisations of an asset partition, oldest first."""
-        folder = f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}"
-        return [
-            self._load(f"{folder}/{name}")
-            for name in self.lake.names(folder)
-            if name.endswith(".json")
-        ]
+        numbers = self.numbers(asset, partition)
+        return [self.numbered(asset, partition, number) for number in numbers]
+
+    def numbers(self, asset: str, partition: str | None = None) -> list[int]:
+        """Numbers of an asset partition's materialisations, from 1; no statement is opened."""
+        names = self.lake.names(f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}")
+        return [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+
+    def numbered(self, asset: str, partition: str | None, number: int) -> Snapshot:
+        """The materialisation *number*; :class:`MissingInputError` where its statement is gone."""
+        return self._load(f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}/{number:06d}.json")
 
     def require(self, asset: str, partition: str | None = None) -> Snapshot:
         """Like :meth:`latest`, but :class:`MissingInputError` when there is none."""
@@ -354,3 +359,12 @@ class Catalog:
             number=int(path.rsplit("/", 1)[-1].removesuffix(".json")),
             lake=self.lake,
         )
+
+
+def asset_partitions(catalog: Catalog) -> Iterator[tuple[str, str | None]]:
+    """Every asset partition that has ever been materialised, in alphabetical order."""
+    for group in catalog.lake.names(STATEMENTS):
+        for noun in catalog.lake.names(f"{STATEMENTS}/{group}"):
+            asset = f"{group}/{noun}"
+            for name in catalog.lake.names(f"{STATEMENTS}/{asset}"):
+                yield asset, None if name == UNPARTITIONED else name

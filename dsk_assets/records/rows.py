@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from dsk_assets.evidence import admission
-from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.records.sources import Sources, partitions
+from dsk_assets.evidence.catalog import Catalog, Snapshot, asset_partitions
+from dsk_assets.records.sources import Sources
 
 Row = dict[str, Any]
 
@@ -167,7 +167,7 @@ def _origin(content: Mapping[str, Any]) -> Row:
 
 def statements(catalog: Catalog) -> Iterator[Row]:
     """``statement``: one row for each materialisation there has been, of any asset."""
-    for asset, partition in partitions(catalog):
+    for asset, partition in asset_partitions(catalog):
         for snapshot in catalog.history(asset, partition):
             predicate = snapshot.statement["predicate"]
             build = predicate["buildDefinition"]

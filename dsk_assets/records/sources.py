@@ -43,13 +43,6 @@ def sources(catalog: Catalog) -> Sources:
     )
 
 
-def partitions(catalog: Catalog) -> Iterator[tuple[str, str | None]]:
-    """Every asset partition that has ever been materialised, in alphabetical order."""
-    for group in catalog.lake.names(STATEMENTS):
-        for noun in catalog.lake.names(f"{STATEMENTS}/{group}"):
-            yield from _partitions(catalog, f"{group}/{noun}")
-
-
 def _partitions(catalog: Catalog, asset: str) -> Iterator[tuple[str, str | None]]:
     for name in catalog.lake.names(f"{STATEMENTS}/{asset}"):
         yield asset, None if name == UNPARTITIONED else name

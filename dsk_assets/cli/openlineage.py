@@ -1,0 +1,146 @@
+"""``dsk openlineage …``: deliver, replay and check events of lineage."""
+
+import datetime as dt
+import json
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.settings import load_settings
+
+if TYPE_CHECKING:
+    from dsk_assets.evidence.openlineage.delivery import Report
+
+SHOWN = 20
+"""How many problems are listed before the rest are only counted."""
+
+
+@click.group()
+def openlineage() -> None:
+    """Tell a catalogue of lineage (Marquez, DataHub) what was made from what.
+
+    Every materialisation becomes one OpenLineage event, made from its statement. Events go to the
+    file DSK_HOME/openlineage/events.ndjson and, where DSK_OPENLINEAGE_URL is set, to that address
+    (with the bearer token DSK_OPENLINEAGE_TOKEN). The nightly run delivers by itself.
+    """
+
+
+def _catalog() -> Catalog:
+    return Catalog(load_settings(), run_id="dsk")
+
+
+def _tell(report: "Report", as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=1))
+    else:
+        click.echo(f"{report.events} events, one for each materialisation")
+        for one in report.receivers:
+            name = str(report.file) if one.receiver == "file" else one.receiver
+            click.echo(f"  {name}: {one.delivered} delivered, {one.waiting} waiting")
+            if one.problem:
+                click.echo(f"    ended early: {one.problem}")
+            for key, reason in one.refused[:SHOWN]:
+                click.echo(f"    {key} was not taken: {reason}")
+            if len(one.refused) > SHOWN:
+                click.echo(f"    … and {len(one.refused) - SHOWN} more")
+        for key in report.unreadable:
+            click.echo(f"  a statement of {key} cannot be read — restore it from a copy")
+    if report.unreadable or any(one.problem or one.refused for one in report.receivers):
+        raise SystemExit(1)
+
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+@openlineage.command()
+@click.option("--seconds", default=600.0, show_default=True, help="End after this time.")
+@_as_json
+def deliver(seconds: float, as_json: bool) -> None:
+    """Send every receiver the events it has not received. Exit code 1 when some could not be."""
+    from dsk_assets.evidence.openlineage.delivery import Patience
+    from dsk_assets.evidence.openlineage.delivery import deliver as send
+    from dsk_assets.lake.progress import shown
+
+    with shown():
+        report = send(_catalog(), Patience(total=seconds))
+    _tell(report, as_json)
+
+
+class _Point(click.ParamType):  # type: ignore[type-arg]
+    """A position in the order of events, or a moment."""
+
+    name = "DATE|NUMBER"
+
+    def convert(self, value: Any, param: Any, context: Any) -> int | dt.datetime:
+        """*value* as a number, or as ISO 8601 in UTC where it names no offset."""
+        if isinstance(value, int):
+            return value
+        if value.isdecimal():
+            return int(value)
+        try:
+            moment = dt.datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(
+                f"{value!r} is neither a number nor a date such as 2026-11-25", param, context
+            )
+        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+@openlineage.command()
+@click.option(
+    "--from",
+    "since",
+    type=_Point(),
+    default=1,
+    help="Begin with this event, or at this time (UTC).",
+)
+@_as_json
+def replay(since: int | dt.datetime, as_json: bool) -> None:
+    """Send events once more, all or from a point on; receivers know them by their run ids.
+
+    The file is written anew from that point, so that it never holds an event twice.
+    """
+    from dsk_assets.evidence.openlineage.delivery import replay as send_again
+    from dsk_assets.lake.progress import shown
+
+    with shown():
+        report = send_again(_catalog(), since)
+    _tell(report, as_json)
+
+
+@openlineage.command()
+@_as_json
+def status(as_json: bool) -> None:
+    """Say how many events each receiver still waits for; sends nothing."""
+    from dsk_assets.evidence.openlineage.delivery import report
+
+    _tell(report(_catalog()), as_json)
+
+
+@openlineage.command()
+@click.argument("file", type=click.File("r", encoding="utf-8"))
+def check(file: TextIO) -> None:
+    """Check FILE of events, one a line, against the schemas they name; needs no network.
+
+    The event is checked against its schemaURL and each facet against its _schemaURL. Exit code 1
+    when something is wrong.
+    """
+    from dsk_assets.evidence.openlineage.check import problems
+
+    events = wrong = 0
+    for number, line in enumerate(file, start=1):
+        events += 1
+        try:
+            found = problems(json.loads(line))
+        except ValueError:
+            found = ["is not JSON"]
+        for problem in found:
+            wrong += 1
+            if wrong <= SHOWN:
+                click.echo(f"line {number}: {problem}")
+    if wrong > SHOWN:
+        click.echo(f"… and {wrong - SHOWN} more")
+    if wrong:
+        raise click.ClickException(f"{wrong} problems in {events} events")
+    click.echo(f"{events} events are as their schemas say")

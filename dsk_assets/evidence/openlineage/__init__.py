@@ -1,0 +1,1 @@
+"""OpenLineage: statements told as run events, delivered to whoever keeps a catalogue of lineage."""

@@ -1,0 +1,225 @@
+"""The outbox: which statements each receiver has not been told of yet.
+
+A SQLite database below ``DSK_HOME/openlineage``. It holds no events, only where their statements
+stand: an event is projected when it is sent. Every statement has one row with a unique run id and
+a position in the order of events; every receiver has a queue of positions. A lost outbox is filled
+again from the statements, with the same run ids.
+"""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsk_assets.errors import CorruptedError
+from dsk_assets.evidence.catalog import UNPARTITIONED, Catalog, asset_partitions
+from dsk_assets.evidence.openlineage.events import run_id
+from dsk_assets.lake.progress import track
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS event (
+    position INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL UNIQUE,
+    asset TEXT NOT NULL,
+    partition TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    UNIQUE (asset, partition, number)
+);
+CREATE TABLE IF NOT EXISTS receiver (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS waiting (
+    receiver TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    error TEXT,
+    PRIMARY KEY (receiver, position)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One materialisation in the order of events; *number* counts those of its partition."""
+
+    position: int
+    run_id: str
+    asset: str
+    partition: str | None
+    number: int
+
+    @property
+    def stream(self) -> tuple[str, str | None]:
+        """Events of one stream are sent in order, each after the one before it has arrived."""
+        return self.asset, self.partition
+
+
+class Outbox:
+    """The queues of all receivers. Used by one process at a time (see ``delivery``)."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(folder / "outbox.sqlite", isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_TABLES)
+
+    def __enter__(self) -> "Outbox":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+
+    def collect(self, catalog: Catalog) -> list[str]:
+        """Queue the statements made since the last time, for every receiver.
+
+        Returns the keys of asset partitions with a statement that cannot be read; the others are
+        queued all the same.
+        """
+        unreadable = []
+        found: list[tuple[str, str, str, str, int]] = []
+        known = {
+            (asset, partition): (number, time)
+            for asset, partition, number, time in self._connection.execute(
+                "SELECT asset, partition, max(number), max(time) FROM event "
+                "GROUP BY asset, partition"
+            )
+        }
+        for asset, partition in track(list(asset_partitions(catalog)), "New statements"):
+            stream = (asset, partition or UNPARTITIONED)
+            try:
+                found += _since(catalog, asset, partition, *known.get(stream, (0, "")))
+            except CorruptedError:
+                unreadable.append(f"{asset}[{partition}]" if partition else asset)
+        with self._transaction():
+            self._connection.executemany(
+                "INSERT INTO event (time, run_id, asset, partition, number) VALUES (?, ?, ?, ?, ?)",
+                sorted(found),
+            )
+            self._connection.execute(
+                "INSERT OR IGNORE INTO waiting (receiver, position) SELECT name, position "
+                "FROM receiver, event WHERE position > (SELECT coalesce(max(position), 0) "
+                "FROM event) - ?",
+                (len(found),),
+            )
+        return unreadable
+
+    def add_receiver(self, name: str) -> None:
+        """Make a queue for *name*, with every event in it, unless it has one."""
+        with self._transaction():
+            added = self._connection.execute(
+                "INSERT OR IGNORE INTO receiver (name) VALUES (?)", (name,)
+            )
+            if added.rowcount:
+                self._connection.execute(
+                    "INSERT INTO waiting (receiver, position) SELECT ?, position FROM event",
+                    (name,),
+                )
+
+    def first(self, since: dt.datetime) -> int:
+        """The position of the first event at or after *since*, or one past the last."""
+        moment = since.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        (position,) = self._connection.execute(
+            "SELECT coalesce((SELECT min(position) FROM event WHERE time >= ?), "
+            "(SELECT coalesce(max(position), 0) + 1 FROM event))",
+            (moment,),
+        ).fetchone()
+        return int(position)
+
+    def queue_again(self, name: str, position: int) -> None:
+        """Put every event from *position* on back into the queue of *name*."""
+        self._connection.execute(
+            "INSERT OR IGNORE INTO waiting (receiver, position) "
+            "SELECT ?, position FROM event WHERE position >= ?",
+            (name, position),
+        )
+
+    def events(self) -> int:
+        """How many events there are: one for each materialisation collected so far."""
+        (count,) = self._connection.execute("SELECT count(*) FROM event").fetchone()
+        return int(count)
+
+    def waiting(self, name: str) -> int:
+        """How many events *name* has not received."""
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM waiting WHERE receiver = ?", (name,)
+        ).fetchone()
+        return int(count)
+
+    def refused(self, name: str) -> list[tuple[str, str]]:
+        """Keys of events that *name* would not take, each with the reason, in order."""
+        return [
+            (asset if partition == UNPARTITIONED else f"{asset}[{partition}]", error)
+            for asset, partition, error in self._connection.execute(
+                "SELECT asset, partition, error FROM waiting JOIN event USING (position) "
+                "WHERE receiver = ? AND error IS NOT NULL ORDER BY position",
+                (name,),
+            )
+        ]
+
+    def queue(self, name: str, after: int, limit: int) -> list[Entry]:
+        """The next entries of the queue of *name* behind position *after*."""
+        rows = self._connection.execute(
+            "SELECT position, run_id, asset, partition, number FROM waiting "
+            "JOIN event USING (position) WHERE receiver = ? AND position > ? "
+            "ORDER BY position LIMIT ?",
+            (name, after, limit),
+        )
+        return [
+            Entry(position, run, asset, None if partition == UNPARTITIONED else partition, number)
+            for position, run, asset, partition, number in rows
+        ]
+
+    def run_ids(self, position: int) -> set[str]:
+        """Run ids of all events from *position* on."""
+        rows = self._connection.execute("SELECT run_id FROM event WHERE position >= ?", (position,))
+        return {run for (run,) in rows}
+
+    def received(self, name: str, positions: list[int], size: int = 0) -> None:
+        """Take *positions* out of the queue of *name*; *size* is what its file holds by now."""
+        with self._transaction():
+            self._connection.executemany(
+                "DELETE FROM waiting WHERE receiver = ? AND position = ?",
+                [(name, position) for position in positions],
+            )
+            self._connection.execute("UPDATE receiver SET bytes = ? WHERE name = ?", (size, name))
+
+    def note(self, name: str, position: int, error: str) -> None:
+        """Remember why the event at *position* was not taken."""
+        self._connection.execute(
+            "UPDATE waiting SET error = ? WHERE receiver = ? AND position = ?",
+            (error, name, position),
+        )
+
+    def size(self, name: str) -> int:
+        """How many bytes of the file of *name* hold received events."""
+        (size,) = self._connection.execute(
+            "SELECT bytes FROM receiver WHERE name = ?", (name,)
+        ).fetchone()
+        return int(size)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def _since(
+    catalog: Catalog, asset: str, partition: str | None, number: int, time: str
+) -> Iterator[tuple[str, str, str, str, int]]:
+    """Time, run id, asset, partition and number of the statements after number *number*.
+
+    Within a partition times never fall below *time* or the one before, whatever the clock did:
+    their order is that of their numbers.
+    """
+    for following in catalog.numbers(asset, partition):
+        if following > number:
+            snapshot = catalog.numbered(asset, partition, following)
+            details = snapshot.statement["predicate"]["runDetails"]
+            time = max(time, details["metadata"]["finishedOn"])
+            yield time, run_id(snapshot), asset, partition or UNPARTITIONED, following
