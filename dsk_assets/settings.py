@@ -65,14 +65,13 @@ class Settings(BaseSettings):
         None, description="Judge approvals as of this date instead of today (for audits)."
     )
 
-<<<<<<< HEAD
     signing_key: SecretStr = Field(
         SecretStr(""),
         description="Private key for statements: a PKCS#8 file or its text; default HOME/keys.",
     )
     log_key: SecretStr = Field(
         SecretStr(""), description="Private key for the log's checkpoints, given in the same way."
-=======
+    )
     openlineage_url: str = Field(
         "",
         description="Where OpenLineage events are sent, besides the file below HOME/openlineage.",
@@ -82,7 +81,6 @@ class Settings(BaseSettings):
     )
     openlineage_namespace: str = Field(
         "dsk", description="Namespace of jobs and datasets; tells installations apart."
->>>>>>> 89702c6 (OpenLineage: events made from statements, delivered from an outbox after the night)
     )
 
     @cached_property

@@ -70,6 +70,13 @@ def test_every_gate_has_a_suite_and_a_check(defs: dg.Definitions):
     assert set(GATES) <= checks
 
 
+def test_every_asset_is_explained_to_catalogues_of_lineage():
+    from dsk_assets.defs.flow import STAGES
+    from dsk_assets.evidence.openlineage.assets import documentation
+
+    assert [stage.asset for stage in STAGES if documentation(stage.asset) is None] == []
+
+
 def test_workspace_loads_from_the_root():
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],

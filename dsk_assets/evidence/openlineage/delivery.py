@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ import tenacity
 from filelock import FileLock, Timeout
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport
 
-from dsk_assets.errors import DeliveryError, DskError
+from dsk_assets.errors import DeliveryError, safe_message
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.openlineage.events import Projector
 from dsk_assets.evidence.openlineage.outbox import Entry, Outbox
@@ -100,6 +100,9 @@ class Receiver(Protocol):
     def settle(self) -> int:
         """Make what was handed over last; returns the size of the receiver's file, or 0."""
 
+    def close(self) -> None:
+        """Let go of the file or connection."""
+
 
 class EventFile:
     """One JSON object a line, each event once.
@@ -127,6 +130,10 @@ class EventFile:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
 
 @dataclass
 class Address:
@@ -151,7 +158,7 @@ class Address:
             stop=tenacity.stop_after_attempt(self.patience.tries)
             | tenacity.stop_after_delay(max(0.0, self.deadline - time.monotonic())),
             wait=tenacity.wait_exponential_jitter(
-                initial=self.patience.pause,
+                multiplier=self.patience.pause,
                 max=20 * self.patience.pause,
                 jitter=self.patience.pause,
             ),
@@ -176,6 +183,10 @@ class Address:
         """An answer is final: nothing to do."""
         return 0
 
+    def close(self) -> None:
+        """Close the connection."""
+        self.transport.close()
+
 
 def folder(settings: Settings) -> Path:
     """Where the outbox and the file of events lie."""
@@ -198,11 +209,11 @@ def deliver(catalog: Catalog, patience: Patience | None = None) -> Report:
     with _lock(settings), Outbox(folder(settings)) as outbox:
         unreadable = outbox.collect(catalog)
         projector = Projector(catalog)
-        receivers = []
+        delivered = []
         for name in _names(settings):
             outbox.add_receiver(name)
-            receivers.append(_open(name, settings, outbox, patience, deadline))
-        delivered = [_send(outbox, one, projector, deadline) for one in receivers]
+            with closing(_open(name, settings, outbox, patience, deadline)) as receiver:
+                delivered.append(_send(outbox, receiver, projector, deadline))
         return Report(outbox.events(), events_file(settings), tuple(delivered), tuple(unreadable))
 
 
@@ -258,39 +269,41 @@ def _open(
 
 
 def _send(outbox: Outbox, receiver: Receiver, projector: Projector, deadline: float) -> Delivered:
-    catalog = projector.catalog
-    total = outbox.waiting(receiver.name)
-    host = urlsplit(receiver.name).hostname or receiver.name
+    """Work through the receiver's queue until it is empty, time is over, or nothing is taken."""
+    name, catalog = receiver.name, projector.catalog
+    total = outbox.waiting(name)
     blocked: set[tuple[str, str | None]] = set()
     done: list[int] = []
-    delivered, problem = 0, None
-    for entry in track(_entries(outbox, receiver.name), f"Events to {host}", total=total):
-        if time.monotonic() > deadline:
-            problem = "the time for this delivery is over"
-            break
-        if entry.stream in blocked:
-            continue
-        try:
-            receiver.send(projector.event(catalog.numbered(*entry.stream, entry.number)))
-        except Unreachable as error:
-            problem = str(error)
-            break
-        except (Refused, DskError) as error:
-            outbox.note(receiver.name, entry.position, str(error))
-            blocked.add(entry.stream)
-            continue
-        done.append(entry.position)
-        if len(done) == BATCH:
-            outbox.received(receiver.name, done, receiver.settle())
-            delivered, done = delivered + len(done), []
-    outbox.received(receiver.name, done, receiver.settle())
-    return Delivered(
-        receiver.name,
-        delivered + len(done),
-        outbox.waiting(receiver.name),
-        tuple(outbox.refused(receiver.name)),
-        problem,
-    )
+    problem = None
+    host = urlsplit(name).hostname or name
+    try:
+        for entry in track(_entries(outbox, name), f"Events to {host}", total=total):
+            if time.monotonic() > deadline:
+                problem = "the time for this delivery is over"
+                break
+            if entry.stream in blocked:
+                continue
+            try:
+                receiver.send(projector.event(catalog.numbered(*entry.stream, entry.number)))
+            except Unreachable as error:
+                problem = str(error)
+                break
+            except OSError:
+                raise
+            except Exception as error:
+                reason = str(error) if isinstance(error, Refused) else safe_message(error)
+                outbox.note(name, entry.position, reason)
+                blocked.add(entry.stream)
+                continue
+            done.append(entry.position)
+            if len(done) == BATCH:
+                outbox.received(name, done, receiver.settle())
+                done = []
+        outbox.received(name, done, receiver.settle())
+    except OSError as error:
+        problem = f"could not write: {os.strerror(error.errno or 0)}"
+    waiting = outbox.waiting(name)
+    return Delivered(name, total - waiting, waiting, tuple(outbox.refused(name)), problem)
 
 
 def _entries(outbox: Outbox, name: str) -> Iterator[Entry]:

@@ -77,7 +77,7 @@ class Outbox:
         queued all the same.
         """
         unreadable = []
-        found: list[tuple[str, str, str, str, int]] = []
+        found: list[tuple[str, str, str, int, str]] = []
         known = {
             (asset, partition): (number, time)
             for asset, partition, number, time in self._connection.execute(
@@ -93,7 +93,7 @@ class Outbox:
                 unreadable.append(f"{asset}[{partition}]" if partition else asset)
         with self._transaction():
             self._connection.executemany(
-                "INSERT INTO event (time, run_id, asset, partition, number) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO event (time, asset, partition, number, run_id) VALUES (?, ?, ?, ?, ?)",
                 sorted(found),
             )
             self._connection.execute(
@@ -211,8 +211,8 @@ class Outbox:
 
 def _since(
     catalog: Catalog, asset: str, partition: str | None, number: int, time: str
-) -> Iterator[tuple[str, str, str, str, int]]:
-    """Time, run id, asset, partition and number of the statements after number *number*.
+) -> Iterator[tuple[str, str, str, int, str]]:
+    """Time, asset, partition, number and run id of the statements after number *number*.
 
     Within a partition times never fall below *time* or the one before, whatever the clock did:
     their order is that of their numbers.
@@ -222,4 +222,4 @@ def _since(
             snapshot = catalog.numbered(asset, partition, following)
             details = snapshot.statement["predicate"]["runDetails"]
             time = max(time, details["metadata"]["finishedOn"])
-            yield time, run_id(snapshot), asset, partition or UNPARTITIONED, following
+            yield time, asset, partition or UNPARTITIONED, following, run_id(snapshot)
