@@ -7,6 +7,8 @@
     ├── NotAdmittedError     a gate has refused, or has not yet judged, what was about to be used
     ├── CorruptedError       bytes in the lake differ from what their statement says
     ├── StorageError         the lake could not be written (disk full, no permission)
+    ├── InputError           a file given to a command cannot be read
+    ├── EngineError          work over parts ended: workers died, or the cluster is gone
     ├── TrainingError        a model cannot be trained, or its training went wrong
     ├── RecordError          a record, or the tables it is made of, cannot be made
     └── DeliveryError        events of lineage cannot be delivered or are not as they should be
@@ -43,6 +45,14 @@ class CorruptedError(DskError):
 
 class StorageError(DskError):
     """The lake could not be written."""
+
+
+class InputError(DskError):
+    """A file given to a command cannot be read; names the file and the line."""
+
+
+class EngineError(DskError):
+    """Work over parts ended: workers died, or the cluster is gone."""
 
 
 class TrainingError(DskError):

@@ -59,7 +59,12 @@ class Settings(BaseSettings):
     workers: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)),
         ge=1,
-        description="Processes for work over parts.",
+        description="Processes (or Slurm jobs) for work over parts.",
+    )
+    engine: str = Field(
+        "local",
+        description="Where parts are worked: local, slurm, or a Dask scheduler (its address, such "
+        "as tcp://host:8786, or its scheduler file). All workers must stand in the EU.",
     )
     today: dt.date | None = Field(
         None, description="Judge approvals as of this date instead of today (for audits)."

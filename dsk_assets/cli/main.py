@@ -9,6 +9,7 @@ import click
 from dsk_assets import __version__
 from dsk_assets.cli.evidence import evidence
 from dsk_assets.cli.exposure import exposure
+from dsk_assets.cli.filter import filter_group
 from dsk_assets.cli.openlineage import openlineage
 from dsk_assets.cli.privacy import privacy
 from dsk_assets.errors import DskError
@@ -42,6 +43,7 @@ main.add_command(evidence)
 main.add_command(exposure)
 main.add_command(openlineage)
 main.add_command(privacy)
+main.add_command(filter_group)
 
 
 def _catalog() -> Catalog:

@@ -81,7 +81,7 @@ def load_policies(consortium: Path) -> list[Policy]:
     policies name.
     """
     paths = sorted((consortium / "policies").glob("*.yaml"))
-    policies = [_read(path, path.stat().st_mtime_ns) for path in paths]
+    policies = [read_policy(path) for path in paths]
     policies.sort(key=lambda policy: policy.name != "default")
     if not policies or policies[0].name != "default":
         raise SettingsError(
@@ -94,13 +94,21 @@ def load_policies(consortium: Path) -> list[Policy]:
     return policies
 
 
+def read_policy(path: Path) -> Policy:
+    """The policy in the file *path*; :class:`SettingsError` where it cannot be read."""
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise SettingsError(f"the policy {path} cannot be read: {error.strerror}") from None
+
+
 @lru_cache(maxsize=256)
 def _read(path: Path, modified: int) -> Policy:
     """One policy file; read again when it was *modified* since."""
     try:
         return Policy.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"policies/{path.name} cannot be read: {error}") from None
+        raise SettingsError(f"the policy {path.name} cannot be read: {error}") from None
 
 
 def policy_for(consortium: Path, donation_id: str) -> Policy:

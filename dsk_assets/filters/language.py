@@ -15,6 +15,7 @@ from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.detection import UNDETERMINED, detect_pieces
 from dsk_assets.filters.parts import text_slices, write_parts
+from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/language"
@@ -61,8 +62,8 @@ def language(catalog: Catalog, donation: str) -> Snapshot:
         languages: Counter[str] = Counter()
         chars = accepted = 0.0
         work = partial(tag_part, policy=policy)
-        workers = catalog.settings.workers
-        for table in write_parts(out, "language", SCHEMA, work, documents, "document", workers):
+        engine = Engine.of(catalog.settings)
+        for table in write_parts(out, "language", SCHEMA, work, documents, "document", engine):
             languages.update(str(name) for name in table["language"])
             chars += pc.sum(table["n_char"]).as_py() or 0
             weighted = pc.multiply(table["accepted_share"], table["n_char"])

@@ -7,7 +7,7 @@ import polars as pl
 import pyarrow as pa
 
 from dsk_assets.evidence.catalog import Output, Snapshot
-from dsk_assets.lake.engine import map_parts, pool
+from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.tables import read_batches
 
@@ -22,11 +22,11 @@ def write_parts(
     work: Callable[[Path], pa.Table],
     source: Snapshot,
     source_table: str,
-    workers: int,
+    engine: Engine,
 ) -> Iterator[pa.Table]:
     """Write ``work(part)`` as a part of *table* for each part of *source_table*; yields each."""
     paths = source.paths(source_table)
-    with pool(min(workers, len(paths))) as executor:
+    with engine.pool(len(paths)) as executor:
         results = map_parts(work, paths, executor)
         for number, result in enumerate(track(results, table, total=len(paths), unit="parts")):
             out.table(table, [result], schema, part=number)

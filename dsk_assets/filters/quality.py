@@ -9,6 +9,7 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.measures import MEASURES, measure
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.filters.redacted import redacted_documents
+from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/quality"
@@ -27,8 +28,8 @@ def quality(catalog: Catalog, donation: str) -> Snapshot:
     redacted, admissions = redacted_documents(catalog, donation)
 
     def produce(out: Output) -> None:
-        workers = catalog.settings.workers
-        written = write_parts(out, "attribute", SCHEMA, measure_part, redacted, "document", workers)
+        engine = Engine.of(catalog.settings)
+        written = write_parts(out, "attribute", SCHEMA, measure_part, redacted, "document", engine)
         out.count(documents=sum(table.num_rows for table in written))
 
     return catalog.materialise(

@@ -14,6 +14,7 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.filters.redacted import redacted_documents
 from dsk_assets.filters.words import UInt64s, Words, mix, words_of
+from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/signatures"
@@ -48,8 +49,8 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
     redacted, admissions = redacted_documents(catalog, donation)
 
     def produce(out: Output) -> None:
-        workers = catalog.settings.workers
-        written = write_parts(out, "signature", SCHEMA, sign_part, redacted, "document", workers)
+        engine = Engine.of(catalog.settings)
+        written = write_parts(out, "signature", SCHEMA, sign_part, redacted, "document", engine)
         out.count(documents=sum(table.num_rows for table in written))
 
     return catalog.materialise(

@@ -73,25 +73,39 @@ def verdicts(tags: Tagged) -> pl.DataFrame:
     for table in (outcome, language, attributes):
         documents = documents.join(table, on="doc_id", how="left", maintain_order="left")
     _demand_all(tags, documents)
-    reasons = _reasons(tags.policy, rules)
-    broken = [pl.when(condition).then(reason) for condition, reason in reasons]
+    withheld = _reason(
+        "personal_data", pl.coalesce("reason", pl.lit("withheld")), pl.col("findings"), None
+    )
+    reasons = [(pl.col("outcome") != "kept", withheld), *_reasons(tags.policy, rules)]
     return documents.select(
         "doc_id",
         "donation_id",
         pl.col("document_n_char").alias("n_char"),
-        pl.coalesce(*broken, _reason("", "", pl.lit(None), None)).alias("reason"),
+        _first(reasons),
     ).unnest("reason")
 
 
+def judge(tags: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+    """The verdicts of *policy* on documents of which personal data is no question.
+
+    *tags* has one row a document: ``doc_id``, ``donation_id``, ``accepted_share`` and the quality
+    measures. Returns what :func:`verdicts` does, in the order of *tags*.
+    """
+    reasons = _reasons(policy, for_policy(policy.quality).rules)
+    columns = ["doc_id", "donation_id", pl.col("n_char").cast(pl.Int64), _first(reasons)]
+    return tags.select(columns).unnest("reason")
+
+
+def _first(reasons: list[tuple[pl.Expr, pl.Expr]]) -> pl.Expr:
+    """The first reason whose condition holds, as the struct ``reason``."""
+    broken = [pl.when(condition).then(reason) for condition, reason in reasons]
+    return pl.coalesce(*broken, _reason("", "", pl.lit(None), None)).alias("reason")
+
+
 def _reasons(policy: Policy, rules: tuple[Rule, ...]) -> list[tuple[pl.Expr, pl.Expr]]:
-    """Conditions that drop a document, in the order of judgement, with what is recorded."""
+    """Conditions on the text that drop a document, in the order of judgement."""
     share, least = pl.col("accepted_share"), policy.language.min_share
-    withheld = pl.coalesce("reason", pl.lit("withheld"))
     return [
-        (
-            pl.col("outcome") != "kept",
-            _reason("personal_data", withheld, pl.col("findings"), None),
-        ),
         (share < least, _reason("language", LANGUAGE_RULE, share, least)),
         *(
             (

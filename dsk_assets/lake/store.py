@@ -109,7 +109,7 @@ class Lake:
             yield temporary
             if self.is_local:
                 temporary.chmod(0o600 if path.startswith(f"{Zone.RESTRICTED}/") else 0o644)
-                _publish_local(temporary, Path(target), replace=replace)
+                publish(temporary, Path(target), replace=replace)
             else:
                 if not replace and self.fs.exists(target):
                     raise FileExistsError(path)
@@ -167,7 +167,11 @@ def _holds(folder: str) -> bool:
     return False
 
 
-def _publish_local(temporary: Path, target: Path, *, replace: bool) -> None:
+def publish(temporary: Path, target: Path, *, replace: bool = True) -> None:
+    """Sync *temporary* and give it the name *target*, so that no crash leaves half a file there.
+
+    With ``replace=False`` an existing target is an error (``FileExistsError``).
+    """
     with temporary.open("rb") as file:
         os.fsync(file.fileno())
     if replace:

@@ -19,7 +19,7 @@ from dsk_assets.consortium.policy import PersonalDataPolicy, policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.lake.digests import sha256_text
-from dsk_assets.lake.engine import map_parts, pool
+from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 from dsk_assets.lake.tables import read_batches
@@ -99,7 +99,7 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
     source = documents.only("document/")
 
     def produce(out: Output) -> None:
-        _write(out, source, policy, catalog.settings.workers)
+        _write(out, source, policy, Engine.of(catalog.settings))
 
     return catalog.materialise(
         "filtering/personal_data",
@@ -117,7 +117,7 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
     )
 
 
-def _write(out: Output, source: Snapshot, policy: PersonalDataPolicy, workers: int) -> None:
+def _write(out: Output, source: Snapshot, policy: PersonalDataPolicy, engine: Engine) -> None:
     paths = source.paths("document")
     characters = sum(
         pc.sum(batch.column("n_char")).as_py() or 0
@@ -126,7 +126,7 @@ def _write(out: Output, source: Snapshot, policy: PersonalDataPolicy, workers: i
     )
     totals: dict[str, Counter[str]] = {}
     work = functools.partial(_work, policy=policy)
-    with pool(workers if characters > _PARALLEL_FROM else 1) as executor:
+    with engine.pool(None if characters > _PARALLEL_FROM else 1) as executor:
         for number, path in enumerate(track(paths, "personal data", unit="parts")):
             batches = list(read_batches(path, rows=_ROWS))
             worked = list(map_parts(work, batches, executor))

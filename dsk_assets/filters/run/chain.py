@@ -1,0 +1,245 @@
+"""What is done with each part: tags, verdicts, and the files of what is kept.
+
+Every function is pure, runs in a worker process and keeps its result in the memo, each under what
+it depends on alone: another threshold decides anew and never reads a text again to tag it.
+"""
+
+import gzip
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import orjson
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from dsk_assets.consortium.policy import Policy
+from dsk_assets.errors import CorruptedError
+from dsk_assets.filters import clusters, language, quality, signatures
+from dsk_assets.filters.decisions import decide
+from dsk_assets.filters.ruleset import Rule, for_policy
+from dsk_assets.filters.run.inputs import Part
+from dsk_assets.filters.verdicts import judge
+from dsk_assets.lake.digests import sha256_file
+from dsk_assets.lake.memo import Made, Maker, Memo
+from dsk_assets.lake.tables import read_batches
+
+CODE_VERSION = "1"
+TAGGER = "dsk"
+"""The name of the attributes in the Dolma layout."""
+
+Compression = Literal["zst", "gz"]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What to do: the policy, where results go, and how kept documents are packed."""
+
+    folder: Path
+    policy: Policy
+    compression: Compression
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A part with its tags and the verdicts on its documents alone."""
+
+    part: Part
+    language: Made
+    quality: Made
+    signature: Made
+    judged: Made
+
+    @property
+    def made(self) -> list[Made]:
+        """Everything that was made for the part."""
+        return [self.part.made, self.language, self.quality, self.signature, self.judged]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A part with the decisions on its documents."""
+
+    tagged: Tagged
+    decisions: Made
+    documents: Made
+
+    @property
+    def made(self) -> list[Made]:
+        """Everything that was made for the part."""
+        return [*self.tagged.made, self.decisions, self.documents]
+
+
+def tag(part: Part, chain: Chain) -> Tagged:
+    """Language, quality, signature and verdict of each document of *part*."""
+    memo = Memo(chain.folder)
+    path = memo.path(part.made)
+    if sha256_file(path) != part.digest:
+        raise CorruptedError(f"{path} has changed while it was worked on — run again")
+    policy = chain.policy
+
+    def tagged(
+        kind: str, work: Callable[[Path], pa.Table], code: str, schema: pa.Schema, config: Any
+    ) -> Made:
+        key = {
+            "part": part.digest,
+            "kind": kind,
+            "code": code,
+            "columns": schema.names,
+            "config": config,
+        }
+        return memo.recall(key, lambda maker: maker.table(kind, [work(path)]))
+
+    found = tagged(
+        "language",
+        partial(language.tag_part, policy=policy.language),
+        language.CODE_VERSION,
+        language.SCHEMA,
+        policy.language.model_dump(mode="json", exclude={"min_share"}),
+    )
+    measured = tagged("quality", quality.measure_part, quality.CODE_VERSION, quality.SCHEMA, None)
+    signed = tagged(
+        "signature", signatures.sign_part, signatures.CODE_VERSION, signatures.SCHEMA, None
+    )
+    judged = memo.recall(
+        {
+            "judge": CODE_VERSION,
+            "language": found.key,
+            "quality": measured.key,
+            "least": policy.language.min_share,
+            "rules": [rule.model_dump(mode="json") for rule in _rules(policy)],
+        },
+        lambda maker: maker.table("judged", [_judge(memo, found, measured, policy)]),
+    )
+    return Tagged(part, found, measured, signed, judged)
+
+
+def _judge(memo: Memo, found: Made, measured: Made, policy: Policy) -> pa.Table:
+    tags = read(memo, measured).with_columns(
+        read(memo, found, ["accepted_share"])["accepted_share"], donation_id=pl.lit("")
+    )
+    return judge(tags, policy).to_arrow()
+
+
+def read(memo: Memo, made: Made, columns: list[str] | None = None) -> pl.DataFrame:
+    """The table that *made* stands for."""
+    frame = pl.from_arrow(pq.ParquetFile(memo.path(made)).read(columns))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def candidates(tagged: Tagged, memo: Memo, policy: Policy, part: int) -> pl.DataFrame:
+    """The documents of a part that its policy keeps, as duplicates are looked for among them.
+
+    All are donated alike, so the survivor of a cluster is the one with the lowest id.
+    """
+    kept = read(memo, tagged.judged, ["stage"])["stage"] == ""
+    known = set(clusters.CANDIDATE)
+    columns = [name for name in signatures.SCHEMA.names if name in known]
+    return (
+        read(memo, tagged.signature, columns)
+        .filter(kept)
+        .with_columns(
+            drop_exact=pl.lit(policy.duplicates.exact),
+            drop_near=pl.lit(policy.duplicates.near),
+            open=pl.lit(False),
+            approved_on=pl.lit(""),
+            part=pl.lit(part, pl.UInt32),
+        )
+    )
+
+
+def finish(work: tuple[Tagged, pa.Table], chain: Chain) -> Decided:
+    """Decide on each document of a part, whose duplicates are given, and write what is kept."""
+    tagged, duplicates = work
+    memo = Memo(chain.folder)
+    rows = pl.from_arrow(duplicates)
+    assert isinstance(rows, pl.DataFrame)
+    redundant = rows.filter(pl.col("doc_id") != pl.col("survivor_id")).sort("doc_id")
+    decisions = memo.recall(
+        {
+            "decide": CODE_VERSION,
+            "judged": tagged.judged.key,
+            "duplicates": redundant.rows(),
+        },
+        lambda maker: maker.table(
+            "decisions", [decide(read(memo, tagged.judged), rows).to_arrow()]
+        ),
+    )
+    documents = memo.recall(
+        {
+            "write": CODE_VERSION,
+            "part": tagged.part.digest,
+            "language": tagged.language.key,
+            "quality": tagged.quality.key,
+            "decisions": decisions.key,
+            "attributes": [rule.measure for rule in _rules(chain.policy)],
+            "compression": chain.compression,
+        },
+        lambda maker: _write_kept(maker, memo, tagged, decisions, chain),
+    )
+    return Decided(tagged, decisions, documents)
+
+
+def _write_kept(maker: Maker, memo: Memo, tagged: Tagged, decisions: Made, chain: Chain) -> None:
+    """Documents and attributes of a part as the Dolma toolkit reads them, line for line alike."""
+    kept = read(memo, decisions, ["kept"])["kept"]
+    if not kept.any():
+        return
+    name = f"{tagged.part.digest[:16]}.jsonl.{chain.compression}"
+    with (
+        maker.file(f"documents/{name}") as path,
+        _packing(path, chain.compression) as out,
+    ):
+        at = 0
+        for batch in read_batches(memo.path(tagged.part.made), ["doc_id", "text", "fields"], 256):
+            for row in batch.filter(kept[at : at + batch.num_rows].to_arrow()).to_pylist():
+                fields = orjson.loads(row["fields"]) if row["fields"] else {}
+                out.write(_line({"id": row["doc_id"], "text": row["text"], **fields}))
+            at += batch.num_rows
+    measures = list(dict.fromkeys(["n_char", *(rule.measure for rule in _rules(chain.policy))]))
+    tags = read(memo, tagged.language, ["doc_id", "language", "confidence", "accepted_share"])
+    tags = tags.hstack(read(memo, tagged.quality, measures)).filter(kept)
+    with (
+        maker.file(f"attributes/{TAGGER}/{name}") as path,
+        _packing(path, chain.compression) as out,
+    ):
+        for values in tags.iter_rows(named=True):
+            out.write(_line(_attributes(values)))
+
+
+def _rules(policy: Policy) -> tuple[Rule, ...]:
+    return for_policy(policy.quality).rules
+
+
+def _attributes(values: dict[str, Any]) -> dict[str, Any]:
+    """Each value as a span over the whole document; the language with its confidence."""
+    doc_id, length = values.pop("doc_id"), int(values["n_char"])
+    named = {f"language_{values.pop('language')}": values.pop("confidence"), **values}
+    return {
+        "id": doc_id,
+        "attributes": {
+            f"{TAGGER}__{TAGGER}__{name}": [[0, length, round(value, 6)]]
+            for name, value in named.items()
+        },
+    }
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
+
+
+@contextmanager
+def _packing(path: Path, compression: Compression) -> Iterator[IO[bytes]]:
+    with path.open("wb") as file:
+        if compression == "zst":
+            with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out:
+                yield out  # type: ignore[misc]
+        else:
+            with gzip.GzipFile("", "wb", 6, file, mtime=0) as out:
+                yield out  # type: ignore[misc]

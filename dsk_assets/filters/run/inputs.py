@@ -1,0 +1,322 @@
+"""The files that ``dsk filter run`` is given, cut into parts of bounded size.
+
+A part is a Parquet file with ``doc_id``, ``donation_id`` (empty), ``text``, ``record`` (its place
+in the block it was read from) and ``fields`` (whatever else the record had, as JSON). It is made
+anew exactly when the bytes it was read from change.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dsk_assets.errors import InputError
+from dsk_assets.lake.digests import sha256_file
+from dsk_assets.lake.memo import Made, Maker, Memo
+
+CODE_VERSION = "1"
+PART_BYTES = 16 * 1024 * 1024
+"""How much of a file one part holds, unless a single document is larger."""
+_COLUMNS: dict[str, pa.DataType] = {
+    "doc_id": pa.string(),
+    "donation_id": pa.string(),
+    "text": pa.string(),
+    "record": pa.int64(),
+    "fields": pa.string(),
+}
+SCHEMA = pa.schema(_COLUMNS)
+
+_CHUNK = 1024 * 1024
+_BATCH = 4 * 1024 * 1024
+_ROWS = 128
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PARQUET = b"PAR1"
+_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of a file that is read at once, or cut further while it is read.
+
+    Bytes from *start* to *stop* of plain JSON lines; all of a packed file or of a Parquet file.
+    """
+
+    path: Path
+    start: int = 0
+    stop: int | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Documents of one file, beginning at its *start* (an unpacked byte; a row in Parquet)."""
+
+    source: Path
+    start: int
+    made: Made
+
+    @property
+    def documents(self) -> int:
+        """How many documents it holds."""
+        return int(self.made.facts["documents"])
+
+    @property
+    def characters(self) -> int:
+        """How long their texts are together."""
+        return int(self.made.facts["characters"])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the part's bytes."""
+        return next(iter(self.made.files.values()))
+
+
+class _Record(NamedTuple):
+    doc_id: str
+    text: str
+    number: int
+    fields: str | None
+
+
+def blocks(path: Path) -> list[Block]:
+    """The pieces of *path* that can be read side by side.
+
+    Raises :class:`InputError` where there is no such file or nothing in it.
+    """
+    try:
+        size = path.stat().st_size
+        kind = _kind(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not size:
+        raise InputError(f"{path} is empty — leave it out")
+    if kind:
+        return [Block(path)]
+    found = []
+    with path.open("rb") as file:
+        start = 0
+        while start < size:
+            file.seek(start + PART_BYTES)
+            file.readline()
+            stop = min(file.tell(), size)
+            found.append(Block(path, start, stop))
+            start = stop
+    return found
+
+
+def read_block(block: Block, folder: Path) -> list[Part]:
+    """The parts of *block*, kept in the memo in *folder*. Runs in a worker process.
+
+    Raises :class:`InputError` with file and line for what is no document, and for packed data
+    that are damaged or cut off.
+    """
+    memo = Memo(folder)
+    if _kind(block.path) == "parquet":
+        return list(_parquet_parts(block.path, memo))
+    return [
+        _json_part(block.path, start, data, memo)
+        for start, data in _line_blocks(block)
+        if data.strip()
+    ]
+
+
+def place(part: Part, record: int) -> str:
+    """Where a record stands, for people: the file and its line, or its row in Parquet."""
+    if _kind(part.source) == "parquet":
+        return f"{part.source} row {part.start + record}"
+    return f"{part.source} line {_lines_before(part.source, part.start) + record}"
+
+
+def _kind(path: Path) -> str:
+    """``parquet``, ``gzip``, ``zstd``, or empty for plain lines; told by the first bytes."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head == _PARQUET:
+        return "parquet"
+    return next((name for magic, name in _PACKED.items() if head.startswith(magic)), "")
+
+
+def _open(path: Path) -> IO[bytes]:
+    kind = _kind(path)
+    if not kind:
+        return path.open("rb")
+    unpacked: Any = pa.CompressedInputStream(cast(Any, path.open("rb")), cast(Any, kind))
+    return io.BufferedReader(unpacked, _CHUNK)
+
+
+def _line_blocks(block: Block) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, about ``PART_BYTES`` at a time, with the place where they begin."""
+    start = block.start
+    try:
+        with _open(block.path) as file:
+            if block.stop is not None:
+                file.seek(start)
+                yield start, file.read(block.stop - start)
+                return
+            while data := file.read(PART_BYTES):
+                data += file.readline()
+                yield start, data
+                start += len(data)
+    except (EOFError, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        lines = _lines_before(block.path, start) + 1
+        raise InputError(
+            f"{block.path} is damaged or cut off somewhere after line {lines} — pack it again"
+        ) from None
+
+
+def _lines_before(path: Path, start: int) -> int:
+    """How many lines end in the first *start* unpacked bytes."""
+    lines = 0
+    with _open(path) as file:
+        while start > 0 and (chunk := file.read(min(_CHUNK, start))):
+            lines += chunk.count(b"\n")
+            start -= len(chunk)
+    return lines
+
+
+def _json_part(path: Path, start: int, data: bytes, memo: Memo) -> Part:
+    key = {"read": CODE_VERSION, "bytes": hashlib.sha256(data).hexdigest()}
+
+    def make(maker: Maker) -> dict[str, int]:
+        return _write(maker, _json_records(path, start, data))
+
+    return Part(path, start, memo.recall(key, make))
+
+
+def _json_records(path: Path, start: int, data: bytes) -> Iterator[_Record]:
+    if start == 0 and data.startswith(_MARK):
+        data = data[len(_MARK) :]
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            yield _record(orjson.loads(line), number)
+        except orjson.JSONDecodeError as error:
+            problem = f"is not valid JSON (column {error.colno})"
+        except _Unfit as unfit:
+            problem = str(unfit)
+        else:
+            continue
+        line_number = _lines_before(path, start) + number
+        raise InputError(f"{path} line {line_number} {problem}")
+
+
+class _Unfit(Exception):
+    """A record that is no document; says what is wrong with it, as the rest of a sentence."""
+
+
+def _record(record: Any, number: int) -> _Record:
+    if not isinstance(record, dict):
+        raise _Unfit("is not a JSON object with id and text")
+    for name in ("id", "text"):
+        if name not in record:
+            names = ", ".join(sorted(map(str, record))[:8]) or "no"
+            raise _Unfit(f"has no field {name} (it has {names}) — each document needs id and text")
+    doc_id, text = record.pop("id"), record.pop("text")
+    if isinstance(doc_id, int) and not isinstance(doc_id, bool):
+        doc_id = str(doc_id)
+    if not isinstance(doc_id, str) or not doc_id:
+        raise _Unfit("has an id that is neither a text nor a whole number")
+    if not isinstance(text, str):
+        raise _Unfit("has a text that is not a text (null?)")
+    fields = orjson.dumps(record, default=str).decode() if record else None
+    return _Record(doc_id, text, number, fields)
+
+
+def _parquet_parts(path: Path, memo: Memo) -> Iterator[Part]:
+    """Parts of a Parquet file, cut between batches of rows."""
+    source = sha256_file(path)
+    try:
+        with pq.ParquetFile(path) as file:
+            _require_columns(path, file.schema_arrow)
+            rows = _Rows(file.iter_batches(batch_size=_ROWS))
+            start = 0
+            while start < file.metadata.num_rows:
+                key = {"read": CODE_VERSION, "file": source, "row": start}
+                made = memo.recall(key, lambda maker: _write(maker, rows.part(path, start)))  # noqa: B023
+                yield Part(path, start, made)
+                start += int(made.facts["documents"])
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        raise InputError(f"{path} is no readable Parquet file — write it again") from None
+
+
+def _require_columns(path: Path, schema: pa.Schema) -> None:
+    for name in ("id", "text"):
+        if name not in schema.names:
+            raise InputError(
+                f"{path} has no column {name} (it has {', '.join(schema.names)}) — "
+                "each document needs id and text"
+            )
+
+
+class _Rows:
+    """The rows of a Parquet file, read once from front to back."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]):
+        self._batches = batches
+        self._at = 0
+
+    def part(self, path: Path, start: int) -> Iterator[_Record]:
+        """The records from row *start* to the end of the batch in which the part is full."""
+        size = 0
+        for batch in self._batches:
+            self._at += batch.num_rows
+            if self._at <= start:
+                continue
+            for number, row in enumerate(batch.to_pylist(), self._at - batch.num_rows - start):
+                try:
+                    record = _record(row, number)
+                except _Unfit as unfit:
+                    raise InputError(f"{path} row {start + number} {unfit}") from None
+                size += len(record.text.encode())
+                yield record
+            if size >= PART_BYTES:
+                return
+
+
+def _write(maker: Maker, records: Iterable[_Record]) -> dict[str, int]:
+    """Write a part; its documents and characters."""
+    totals = {"documents": 0, "characters": 0}
+
+    def tables() -> Iterator[pa.Table]:
+        yield SCHEMA.empty_table()
+        for some in _batched(records):
+            ids, texts, numbers, fields = zip(*some, strict=True)
+            text = pa.array(texts, pa.string())
+            totals["documents"] += len(ids)
+            totals["characters"] += pc.sum(pc.utf8_length(text)).as_py()
+            columns = {
+                "doc_id": pa.array(ids, pa.string()),
+                "donation_id": pa.array([""] * len(ids), pa.string()),
+                "text": text,
+                "record": pa.array(numbers, pa.int64()),
+                "fields": pa.array(fields, pa.string()),
+            }
+            yield pa.table(columns, schema=SCHEMA)
+
+    maker.table("parts", tables())
+    return totals
+
+
+def _batched(records: Iterable[_Record]) -> Iterator[list[_Record]]:
+    """Records about :data:`_BATCH` characters at a time."""
+    held: list[_Record] = []
+    size = 0
+    for record in records:
+        held.append(record)
+        size += len(record.text)
+        if size >= _BATCH:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held

@@ -1,0 +1,212 @@
+"""Filter files of documents without Dagster or a lake: what ``dsk filter run`` does.
+
+Five steps: cut the files into parts, tag each part, look for duplicates over all of them, decide
+and write what is kept part by part, and gather the tables. All but the third and the last run on
+the engine over parts; results are kept in ``DIR/.work`` so that a killed run goes on where it was.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from filelock import FileLock, Timeout
+
+from dsk_assets.consortium.policy import Policy
+from dsk_assets.errors import InputError
+from dsk_assets.filters.clusters import CANDIDATE, find_duplicates
+from dsk_assets.filters.ruleset import for_policy
+from dsk_assets.filters.run.chain import (
+    TAGGER,
+    Chain,
+    Compression,
+    Decided,
+    Tagged,
+    candidates,
+    finish,
+    read,
+    tag,
+)
+from dsk_assets.filters.run.gather import duplicate_ids, gather
+from dsk_assets.filters.run.inputs import Part, blocks, place, read_block
+from dsk_assets.filters.sketches import sketches_in
+from dsk_assets.lake.engine import Engine, map_parts
+from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo
+from dsk_assets.lake.progress import track
+
+WORK = ".work"
+DEFAULT_POLICY = Policy(name="default", version="1.0")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a run, in numbers."""
+
+    files: int
+    parts: int
+    documents: int
+    characters: int
+    kept: int
+    characters_kept: int
+    clusters: int
+    dropped: dict[str, int]
+    """Documents by the rule that dropped them, most first."""
+    languages: dict[str, int]
+
+    def as_text(self) -> str:
+        """The report for people."""
+        share = 100 * self.kept / self.documents
+        lines = [
+            f"{self.documents:,} documents ({self.characters:,} characters) "
+            f"in {self.files:,} files, worked in {self.parts:,} parts",
+            f"{self.kept:,} kept ({share:.1f} %, {self.characters_kept:,} characters)",
+            f"{sum(self.dropped.values()):,} dropped"
+            + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else ""),
+            *(f"  {rule:<32}{count:>12,}" for rule, count in self.dropped.items()),
+            "languages: " + ", ".join(f"{code} {n:,}" for code, n in self.languages.items()),
+        ]
+        return "\n".join(lines)
+
+
+def filter_files(
+    files: Sequence[Path],
+    folder: Path,
+    policy: Policy = DEFAULT_POLICY,
+    engine: Engine | None = None,
+    compression: Compression = "zst",
+) -> Report:
+    """Filter the documents in *files* by *policy* and write what comes of it to *folder*.
+
+    Files are JSON lines (plain, gzip, Zstandard) or Parquet with ``id`` and ``text``; other
+    fields are carried along. Writes, each sorted by ``id`` and the same to the byte whatever the
+    engine, the number of workers or the order of the files:
+
+    - ``attributes.parquet``: ``id``, ``language``, ``confidence``, ``accepted_share`` and each of
+      :data:`~dsk_assets.filters.measures.MEASURES`
+    - ``duplicates.parquet``: ``id``, ``cluster_id``, ``survivor_id``, ``similarity``
+    - ``decisions.parquet``: ``id``, ``kept``, ``rule``, ``value``, ``threshold``, ``survivor_id``
+    - ``documents/`` and ``attributes/dsk/``: the kept documents in the layout of the Dolma toolkit
+
+    Raises :class:`InputError` for files that cannot be read, ids that stand twice, and a folder
+    that holds something else; :class:`SettingsError` for an unknown rule in the policy.
+    """
+    engine = engine or Engine()
+    for_policy(policy.quality)
+    paths = sorted({file.resolve() for file in files})
+    pieces = [block for path in paths for block in blocks(path)]
+    folder = folder.resolve()
+    with _own(folder), engine.pool() as executor:
+        memo = Memo(folder)
+        chain = Chain(folder, policy, compression)
+        reading = map_parts(partial(read_block, folder=folder), pieces, executor)
+        found = track(reading, "read", total=len(pieces), unit="blocks")
+        parts = _in_order([part for some in found for part in some], paths)
+        _demand_unique(memo, parts, engine)
+        tagging = map_parts(partial(tag, chain=chain), parts, executor)
+        tagged = list(track(tagging, "tag", total=len(parts), unit="parts"))
+        duplicates = _duplicates(tagged, memo, policy)
+        work = zip(tagged, _by_part(duplicates, len(parts)), strict=True)
+        deciding = map_parts(partial(finish, chain=chain), work, executor)
+        decided = list(track(deciding, "decide", total=len(parts), unit="parts"))
+        gather(memo, decided, duplicates.drop("part"), engine.workers)
+        kept = (made for one in decided for made in one.made)
+        memo.forget_others(kept, (RECEIPTS, RESULTS, "documents", f"attributes/{TAGGER}"))
+        return _report(len(paths), decided, memo, duplicates)
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """Hold *folder*, which is new, empty or made by an earlier run; another run waits for none."""
+    work = folder / WORK
+    if folder.exists() and not work.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            f"{folder} holds files that no earlier run wrote — choose a folder that is new or empty"
+        )
+    work.mkdir(parents=True, exist_ok=True)
+    work.chmod(0o700)
+    try:
+        with FileLock(work / "lock", timeout=0):
+            yield
+    except Timeout:
+        raise InputError(f"another run is writing to {folder} — wait for it to end") from None
+
+
+def _in_order(parts: list[Part], files: Iterable[Path]) -> list[Part]:
+    """*parts* by their digest: an order that does not depend on names and places of files."""
+    with_documents = {part.source for part in parts if part.documents}
+    for path in files:
+        if path not in with_documents:
+            raise InputError(f"{path} has no documents — leave it out")
+    return sorted(parts, key=lambda part: (part.digest, part.source, part.start))
+
+
+def _demand_unique(memo: Memo, parts: Sequence[Part], engine: Engine) -> None:
+    """:class:`InputError` where two documents have the same id."""
+    paths = {str(memo.path(part.made)): part for part in parts}
+    if len(paths) < len(parts):
+        by_digest = groupby(parts, key=lambda part: part.digest)
+        same = next(twins for _, some in by_digest if len(twins := list(some)) > 1)
+        found = [(part, read(memo, part.made, ["record"])["record"][0]) for part in same[:2]]
+    else:
+        twice = duplicate_ids(memo, list(paths), engine.workers)
+        found = [(paths[path], record) for path, record in twice]
+    if found:
+        found.sort(key=lambda one: (one[0].source, one[0].start, one[1]))
+        first, second = (place(part, record) for part, record in found)
+        raise InputError(
+            f"the same id stands in {first} and in {second} — give each document an id of its own"
+        )
+
+
+def _duplicates(tagged: Sequence[Tagged], memo: Memo, policy: Policy) -> pl.DataFrame:
+    """The duplicates among what the policy keeps, each with the number of its ``part``."""
+    empty = pl.DataFrame(schema={**CANDIDATE, "part": pl.UInt32})
+    numbered = track(enumerate(tagged), "duplicates", total=len(tagged), unit="parts")
+    found = [candidates(one, memo, policy, number) for number, one in numbered]
+    every = pl.concat([empty, *(rows.select(empty.columns) for rows in found)])
+    part_of = every.select("doc_id", "part")
+    sketches = partial(sketches_in, [memo.path(one.signature) for one in tagged])
+    duplicates = find_duplicates(every.drop("part"), sketches)
+    return duplicates.join(part_of, on="doc_id", maintain_order="left")
+
+
+def _by_part(duplicates: pl.DataFrame, parts: int) -> Iterator[pa.Table]:
+    """The duplicates of each part, in the order of the parts."""
+    rows = duplicates.sort("part", "doc_id")
+    starts = np.searchsorted(rows["part"].to_numpy(), np.arange(parts + 1))
+    for start, stop in pairwise(starts):
+        yield rows[start:stop].drop("part").to_arrow()
+
+
+def _report(files: int, decided: Sequence[Decided], memo: Memo, duplicates: pl.DataFrame) -> Report:
+    kept = characters_kept = 0
+    dropped: Counter[str] = Counter()
+    languages: Counter[str] = Counter()
+    for one in decided:
+        rows = read(memo, one.decisions, ["kept", "rule", "n_char"])
+        kept += int(rows["kept"].sum())
+        characters_kept += int(rows.filter("kept")["n_char"].sum())
+        dropped.update(rows.filter(~pl.col("kept"))["rule"].to_list())
+        languages.update(read(memo, one.tagged.language, ["language"])["language"].to_list())
+    parts = [one.tagged.part for one in decided]
+    return Report(
+        files=files,
+        parts=len(parts),
+        documents=sum(part.documents for part in parts),
+        characters=sum(part.characters for part in parts),
+        kept=kept,
+        characters_kept=characters_kept,
+        clusters=duplicates["cluster_id"].n_unique(),
+        dropped=_most_first(dropped),
+        languages=_most_first(languages),
+    )
+
+
+def _most_first(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

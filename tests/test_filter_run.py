@@ -1,0 +1,256 @@
+"""``dsk filter run``: what it reads, writes and refuses."""
+
+import gzip
+import io
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from click.testing import CliRunner
+
+from dsk_assets.cli.main import main
+from dsk_assets.errors import InputError
+from dsk_assets.filters.measures import MEASURES
+from dsk_assets.filters.run import inputs
+from dsk_assets.filters.run.run import filter_files
+from dsk_assets.lake.engine import Engine
+from tests.filter_inputs import digests, document, kept_documents, rows, write_lines
+
+DOCUMENTS = [document(number) for number in range(60)]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    filter_files([write_lines(folder / "in.jsonl", DOCUMENTS)], folder / "out")
+    return folder / "out"
+
+
+def test_every_document_has_one_decision_sorted_by_id(done: Path):
+    decisions = rows(done, "decisions")
+    assert [row["id"] for row in decisions] == sorted(one["id"] for one in DOCUMENTS)
+    for row in decisions:
+        assert row["kept"] == (row["rule"] == "")
+        assert row["kept"] or row["value"] is not None
+    rules = {row["id"]: row["rule"] for row in decisions}
+    assert rules["doc-00009"] == "accepted-language"
+    assert rules["doc-00006"] == "exact-duplicate"
+    assert rules["doc-00000"] == ""
+
+
+def test_a_dropped_duplicate_names_its_survivor_which_is_kept(done: Path):
+    decisions = {row["id"]: row for row in rows(done, "decisions")}
+    duplicates = {row["id"]: row for row in rows(done, "duplicates")}
+    assert list(rows(done, "duplicates")[0]) == ["id", "cluster_id", "survivor_id", "similarity"]
+    survivor = decisions["doc-00006"]["survivor_id"]
+    assert survivor == "doc-00005"
+    assert decisions[survivor]["kept"]
+    assert duplicates["doc-00006"] == {
+        "id": "doc-00006", "cluster_id": "doc-00005", "survivor_id": survivor, "similarity": 1.0
+    }  # fmt: skip
+    for row in duplicates.values():
+        assert decisions[row["survivor_id"]]["kept"]
+
+
+def test_attributes_hold_language_and_every_measure(done: Path):
+    attributes = rows(done, "attributes")
+    assert set(attributes[0]) == {"id", "language", "confidence", "accepted_share", *MEASURES}
+    assert {row["id"]: row["language"] for row in attributes}["doc-00009"] == "en"
+    lengths = {one["id"]: len(one["text"]) for one in DOCUMENTS}
+    assert {row["id"]: row["n_char"] for row in attributes} == lengths
+
+
+def test_kept_documents_lie_in_the_layout_of_dolma(done: Path):
+    kept = {row["id"] for row in rows(done, "decisions") if row["kept"]}
+    documents = kept_documents(done)
+    assert {one["id"] for one in documents} == kept
+    original = {one["id"]: one for one in DOCUMENTS}
+    assert all(one == original[one["id"]] for one in documents)
+    for path in (done / "documents").iterdir():
+        beside = done / "attributes" / "dsk" / path.name
+        ids, lengths = zip(*[(one["id"], len(one["text"])) for one in _lines(path)], strict=True)
+        attributes = list(_lines(beside))
+        assert [one["id"] for one in attributes] == list(ids)
+        for one, length in zip(attributes, lengths, strict=True):
+            (span,) = one["attributes"]["dsk__dsk__alpha_ratio"]
+            assert span[:2] == [0, length]
+            assert 0.75 <= span[2] <= 1
+
+
+def _lines(path: Path):
+    stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"))
+    return [json.loads(line) for line in io.TextIOWrapper(stream, "utf-8")]
+
+
+def _gz(path: Path, data: bytes) -> None:
+    path.write_bytes(gzip.compress(data[:3000]) + gzip.compress(data[3000:]))
+
+
+def _zst(path: Path, data: bytes) -> None:
+    packer = zstandard.ZstdCompressor()
+    path.write_bytes(packer.compress(data[:3000]) + packer.compress(data[3000:]))
+
+
+def _parquet(path: Path, data: bytes) -> None:
+    table = pa.Table.from_pylist([json.loads(line) for line in data.splitlines()])
+    pq.write_table(table, path, row_group_size=17)
+
+
+@pytest.mark.parametrize("pack", [_gz, _zst, _parquet])
+def test_packed_and_parquet_files_give_the_same_tables(
+    done: Path, tmp_path: Path, pack: Callable[[Path, bytes], None]
+):
+    data = write_lines(tmp_path / "in.jsonl", DOCUMENTS).read_bytes()
+    pack(tmp_path / "packed", data)
+    filter_files([tmp_path / "packed"], tmp_path / "out")
+    for table in ("attributes", "duplicates", "decisions"):
+        assert rows(tmp_path / "out", table) == rows(done, table)
+    assert {one["id"] for one in kept_documents(tmp_path / "out")} == {
+        one["id"] for one in kept_documents(done)
+    }
+
+
+def test_many_parts_on_processes_in_any_order_give_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inputs, "PART_BYTES", 8192)
+    files = [
+        write_lines(tmp_path / f"{number}.jsonl", DOCUMENTS[number * 20 : number * 20 + 20])
+        for number in range(3)
+    ]
+    report = filter_files(files, tmp_path / "one")
+    assert report.parts > 3
+    random.Random(1).shuffle(files)
+    moved = [path.rename(tmp_path / f"moved-{n}.jsonl") for n, path in enumerate(files)]
+    filter_files(moved[::-1], tmp_path / "two")
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+    filter_files(moved, tmp_path / "two")
+    assert digests(tmp_path / "two") == digests(tmp_path / "one")
+    monkeypatch.undo()
+    filter_files(moved, tmp_path / "three", engine=Engine(2))
+    for table in ("attributes", "duplicates", "decisions"):
+        name = f"{table}.parquet"
+        assert digests(tmp_path / "three")[name] == digests(tmp_path / "one")[name]
+
+
+def test_numbers_are_ids_too_and_other_fields_are_carried_along(tmp_path: Path):
+    text = DOCUMENTS[0]["text"]
+    record = {"id": 7, "text": text, "added": "2026-05-01", "metadata": {"æ": [1, None]}}
+    filter_files([write_lines(tmp_path / "in.jsonl", [record])], tmp_path / "out")
+    assert kept_documents(tmp_path / "out") == [{**record, "id": "7"}]
+
+
+def _refused(tmp_path: Path, data: bytes, name: str = "in.jsonl") -> str:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(InputError) as error:
+        filter_files([path], tmp_path / "out")
+    return str(error.value).replace(str(path), "FILE")
+
+
+GOOD = b'{"id": "a", "text": "hemmelig tekst"}\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "FILE is empty — leave it out"),
+        (b"\n \n", "FILE has no documents — leave it out"),
+        (GOOD + b'{"id": "b", "text": \n', "FILE line 2 is not valid JSON (column 21)"),
+        (GOOD + b'\n{"id": "b", "text": "\xff"}\n', "FILE line 3 is not valid JSON"),
+        (GOOD + b'["b"]\n', "FILE line 2 is not a JSON object with id and text"),
+        (GOOD + b'{"id": "b", "body": ""}\n', "FILE line 2 has no field text (it has body, id)"),
+        (b'{"text": ""}\n', "FILE line 1 has no field id (it has text)"),
+        (GOOD + b'{"id": "b", "text": null}\n', "FILE line 2 has a text that is not a text"),
+        (GOOD + b'{"id": true, "text": ""}\n', "FILE line 2 has an id that is neither"),
+        (GOOD + GOOD, "the same id stands in FILE line 1 and in FILE line 2"),
+        (gzip.compress(GOOD * 99)[:-20], "FILE is damaged or cut off somewhere after line 1"),
+        (zstandard.compress(GOOD * 99)[:-9], "FILE is damaged or cut off somewhere after line 1"),
+        (b"PAR1" + GOOD, "FILE is no readable Parquet file — write it again"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_without_its_text(
+    tmp_path: Path, data: bytes, message: str
+):
+    said = _refused(tmp_path, data)
+    assert message in said
+    assert "hemmelig" not in said
+
+
+def test_the_line_is_right_in_a_later_block_and_in_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(inputs, "PART_BYTES", 200)
+    data = b"".join(b'{"id": %d, "text": "en to tre"}\n' % number for number in range(50))
+    assert "FILE line 51 is not valid JSON" in _refused(tmp_path, data + b"{\n")
+    (tmp_path / "in.jsonl").write_bytes(data)
+    (tmp_path / "packed").write_bytes(gzip.compress(b"".join(data.splitlines(True)[5:40])))
+    with pytest.raises(InputError) as error:
+        filter_files([tmp_path / "in.jsonl", tmp_path / "packed"], tmp_path / "out")
+    said = str(error.value)
+    assert f"{tmp_path}/in.jsonl line 11 and" in said
+    assert f"{tmp_path}/packed line 6 " in said
+
+
+def test_a_parquet_file_without_the_columns_is_refused(tmp_path: Path):
+    pq.write_table(pa.table({"id": ["a"], "body": ["x"]}), tmp_path / "in.parquet")
+    with pytest.raises(InputError, match="has no column text \\(it has id, body\\)"):
+        filter_files([tmp_path / "in.parquet"], tmp_path / "out")
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path):
+    path = write_lines(tmp_path / "documents" / "in.jsonl", DOCUMENTS[:2])
+    with pytest.raises(InputError, match="no earlier run wrote"):
+        filter_files([path], tmp_path)
+    assert path.exists()
+
+
+def test_one_document(tmp_path: Path):
+    report = filter_files([write_lines(tmp_path / "in.jsonl", DOCUMENTS[:1])], tmp_path / "out")
+    assert (report.documents, report.kept, report.clusters) == (1, 1, 0)
+    assert rows(tmp_path / "out", "duplicates") == []
+
+
+def test_nothing_kept_writes_no_documents(tmp_path: Path):
+    english = [document(number) for number in (9, 19)]
+    report = filter_files([write_lines(tmp_path / "in.jsonl", english)], tmp_path / "out")
+    assert report.kept == 0
+    assert not (tmp_path / "out" / "documents").exists()
+
+
+def test_the_command_prints_what_came_of_it(tmp_path: Path):
+    write_lines(tmp_path / "in.jsonl", DOCUMENTS)
+    arguments = ["filter", "run", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out")]
+    shown = CliRunner().invoke(main, [*arguments, "--workers", "1"])
+    assert shown.exit_code == 0, shown.output
+    assert "60 documents" in shown.stdout
+    assert "accepted-language" in shown.stdout
+    as_json = CliRunner().invoke(main, [*arguments, "--workers", "1", "--json"])
+    report = json.loads(as_json.stdout)
+    assert report["documents"] == 60
+    assert report["kept"] + sum(report["dropped"].values()) == 60
+
+
+def test_the_policy_file_is_that_of_a_donation(tmp_path: Path):
+    write_lines(
+        tmp_path / "in.jsonl",
+        [{"id": "a", "text": "For kort til prosa, men ikke til et brev, siger vi."}],
+    )
+    policy = tmp_path / "policy.yaml"
+    arguments = ["filter", "run", str(tmp_path / "in.jsonl"), "--out", str(tmp_path / "out")]
+    arguments += ["--workers", "1", "--json", "--policy", str(policy)]
+    policy.write_text("name: a\nversion: '1'\nquality: {rules: danish-records-v1}\n")
+    assert json.loads(CliRunner().invoke(main, arguments).stdout)["kept"] == 1
+    policy.write_text("name: a\nversion: '1'\nquality: {rules: danish-prose-v1}\n")
+    assert json.loads(CliRunner().invoke(main, arguments).stdout)["dropped"] == {"words-min": 1}
+    policy.write_text("name: a\nversion: '1'\nquality: {disabled: [no-such-rule]}\n")
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 1
+    assert "no rule 'no-such-rule'" in refused.stderr
+    policy.write_text("name: a\n")
+    assert "cannot be read" in CliRunner().invoke(main, arguments).stderr
