@@ -14,6 +14,7 @@ import pytest
 
 from dsk_assets.errors import MissingInputError, NotAdmittedError, StorageError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.normalisation import KINDS
 from dsk_assets.intake import documents as stage
 from dsk_assets.intake.documents import DOCUMENT, SOURCE_FILE, documents
 from dsk_assets.intake.landing import land
@@ -83,6 +84,7 @@ def test_documents_and_files_have_their_rows(catalog: Catalog, tmp_path: Path):
         "words": 12,
         "files": {"ok": 2, "unsupported": 1},
         "encodings": {"iso-8859-1": 1, "utf-8": 1},
+        "normalised": dict.fromkeys(KINDS, 0) | {"line_ends": 1},
         "records_without_text": 0,
         "records_skipped": 0,
     }
@@ -302,10 +304,12 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path):
             file.write(line * 500)
     run = child(
         tmp_path / "dsk",
+        "from dsk_assets.consortium.policy import NormalisationPolicy\n"
         "from dsk_assets.intake.reading import Reading\n"
         "from dsk_assets.intake.sources import Source\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024\n"
-        "def read(data): return sum(1 for _ in Reading('d').read(data, 'f'))\n"
+        "reading = Reading('d', NormalisationPolicy())\n"
+        "def read(data): return sum(1 for _ in reading.read(data, 'f'))\n"
         "read(Source.of_bytes(b'{\"text\": \"a\"}\\n' * 2, 'a.jsonl'))\n"
         f"before, path = peak(), Path({str(path)!r})\n"
         "print(read(Source.of_file(path, 'a.jsonl')), peak() - before)\n",
@@ -314,3 +318,21 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path):
     count, grown = map(int, run.stdout.split())
     assert count == 10_000
     assert grown < 40
+
+
+def test_text_is_normalised_and_the_changes_are_recorded(catalog: Catalog, tmp_path: Path):
+    delivered = ["KÃ¸benhavn\r\nog A\u030arhus", "Ren tekst"]
+    made = read_donation(catalog, make_donation(tmp_path, {"a.jsonl": make.jsonl(delivered)}))
+    assert [row["text"] for row in rows(made, "document")] == ["København\nog Århus", "Ren tekst"]
+    [row] = rows(made, "normalisation")
+    assert row["doc_id"] == rows(made, "document")[0]["doc_id"]
+    assert (row["mojibake"], row["line_ends"], row["nfc"], row["control"]) == (1, 1, 1, 0)
+    assert row["length"] == len(delivered[0])
+    assert row["stretches"] == [
+        {"start": 10, "original": 12, "length": 3},
+        {"start": 14, "original": 17, "length": 4},
+    ]
+    assert made.counts["normalised"] == {
+        **dict.fromkeys(KINDS, 0),
+        **dict.fromkeys(("mojibake", "line_ends", "nfc"), 1),
+    }

@@ -15,6 +15,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dsk_assets.consortium.policy import NormalisationPolicy
+from dsk_assets.filters.normalisation import normalise
 from dsk_assets.intake import sniff
 from dsk_assets.intake.limits import MAX_RECORD
 from dsk_assets.intake.readers import READERS
@@ -73,7 +75,7 @@ msgstr ""
 
 def read(data: bytes, name: str = "file") -> tuple[list[str], list[FileOutcome]]:
     """Texts of the documents in *data*, and the outcomes, the file's own first."""
-    reading = Reading("dsk-2026-0001")
+    reading = Reading("dsk-2026-0001", NormalisationPolicy())
     source = Source.of_bytes(data, name)
     texts = [document.text for document in reading.read(source, "0" * 64)]
     assert sum(row.documents for row in reading.files) == len(texts)
@@ -172,19 +174,20 @@ def test_jsonl_takes_text_and_title_at_any_depth():
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=20))
 def test_jsonl_gives_each_text_in_order(given_texts: list[str]):
     found, _ = read(make.jsonl([text.replace("\ud800", "") for text in given_texts]), "a.jsonl")
-    assert found == [cleaned for text in given_texts if (cleaned := clean(text))]
+    made = [normalise(text, NormalisationPolicy()).text for text in given_texts]
+    assert found == [text for text in made if text]
 
 
 def test_a_damaged_line_is_left_out_and_told_and_positions_stay():
     data = b'{"text": "a"}\nnot json\n{"text": ""}\n\n{"text": "b"}\n'
-    reading = Reading("dsk-2026-0001")
+    reading = Reading("dsk-2026-0001", NormalisationPolicy())
     found = list(reading.read(Source.of_bytes(data, "a.jsonl"), "0" * 64))
     assert [(document.ordinal, document.text) for document in found] == [(0, "a"), (3, "b")]
     assert (reading.skipped, reading.without_text) == (1, 1)
     assert reading.files[0].outcome == "ok"
     assert reading.files[0].reason == "records left out: 1 (line 2 is not JSON)"
     mended = list(
-        Reading("dsk-2026-0001").read(
+        Reading("dsk-2026-0001", NormalisationPolicy()).read(
             Source.of_bytes(data.replace(b"not json", b'{"text": "new"}'), "a.jsonl"), "1" * 64
         )
     )

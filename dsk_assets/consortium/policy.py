@@ -21,6 +21,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class NormalisationPolicy(Section):
+    """What is repaired in delivered text; line ends, control characters and NFC always are."""
+
+    mojibake: bool = True
+    """Text that was decoded by the wrong table."""
+    hyphenation: bool = False
+    """Words divided at line ends are joined: for text that was read from scans."""
+
+
 class LanguagePolicy(Section):
     """Which languages a document may have (ISO 639-1 codes)."""
 
@@ -66,6 +75,7 @@ class Policy(Section):
     name: str
     version: str
     applies_to: tuple[str, ...] = ()
+    normalisation: NormalisationPolicy = NormalisationPolicy()
     language: LanguagePolicy = LanguagePolicy()
     personal_data: PersonalDataPolicy = PersonalDataPolicy()
     quality: QualityPolicy = QualityPolicy()

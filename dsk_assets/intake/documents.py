@@ -15,8 +15,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsk_assets.consortium.policy import policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.filters.normalisation import KINDS
 from dsk_assets.intake.landing import manifest_of
 from dsk_assets.intake.limits import as_config
 from dsk_assets.intake.manifest import Manifest
@@ -27,9 +29,10 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.lake.tables import PART_BYTES
 
 ASSET = "donations/documents"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 LIBRARIES = (
     "charset-normalizer",
+    "ftfy",
     "lxml",
     "openpyxl",
     "pypdfium2",
@@ -70,6 +73,17 @@ _SOURCE_FILE_COLUMNS: dict[str, pa.DataType] = {
 SOURCE_FILE = pa.schema(_SOURCE_FILE_COLUMNS)
 """One file, or member of a file (``archive.zip!/member.txt``), and what became of it."""
 
+_STRETCH = ("start", "original", "length")
+_NORMALISATION_COLUMNS: dict[str, pa.DataType] = {
+    "doc_id": pa.string(),
+    **dict.fromkeys(KINDS, pa.int64()),
+    "length": pa.int64(),
+    "stretches": pa.list_(pa.struct([(name, pa.int64()) for name in _STRETCH])),
+}
+NORMALISATION = pa.schema(_NORMALISATION_COLUMNS)
+"""A document that was changed: how often in each way, the ``length`` of the text that the reader
+found, and the ``stretches`` that are the same in both; all between them was changed."""
+
 _WORD = r"[\pL\pM\pN]+(?:['’\-][\pL\pM\pN]+)*"
 _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_ROWS = 4096
@@ -78,24 +92,31 @@ _BATCH_ROWS = 4096
 def documents(catalog: Catalog, donation: str) -> Snapshot:
     """The documents of a landed donation, and the outcome of each of its files.
 
-    Demands the gate ``approval``. Writes the tables ``document`` and ``source_file`` and the
-    counts ``documents``, ``characters``, ``words``, ``files`` (by outcome), ``encodings``,
-    ``records_without_text`` and ``records_skipped``.
+    Text is normalised as the donation's policy says (:mod:`dsk_assets.filters.normalisation`).
+    Demands the gate ``approval``. Writes the tables ``document``, ``source_file`` and
+    ``normalisation`` and the counts ``documents``, ``characters``, ``words``, ``files`` (by
+    outcome), ``encodings``, ``normalised`` (changes by kind), ``records_without_text`` and
+    ``records_skipped``.
     """
     landing = catalog.require("donations/landing", donation)
     approval = admission.require(catalog, "approval", landing)
+    policy = policy_for(catalog.settings.consortium, donation.partition("@")[0]).normalisation
 
     def produce(out: Output) -> None:
         manifest = manifest_of(landing)
-        reading = Reading(manifest.donation_id)
+        reading = Reading(manifest.donation_id, policy)
         totals: Counter[str] = Counter()
-        _write_documents(out, _read(landing, manifest, reading), manifest, totals)
+        changed: list[pa.RecordBatch] = []
+        found = _read(landing, manifest, reading)
+        _write_documents(out, _noted(found, changed, totals), manifest, totals)
+        out.table("normalisation", changed, NORMALISATION)
         out.table("source_file", [_source_files(reading, manifest)], SOURCE_FILE)
         out.count(
             documents=totals["documents"],
             characters=totals["characters"],
             words=totals["words"],
             files=_sorted(Counter(row.outcome for row in reading.files)),
+            normalised={kind: totals[kind] for kind in KINDS},
             encodings=_sorted(Counter(row.encoding for row in reading.files if row.encoding)),
             records_without_text=reading.without_text,
             records_skipped=reading.skipped,
@@ -108,6 +129,7 @@ def documents(catalog: Catalog, donation: str) -> Snapshot:
         inputs=[landing, approval],
         config={
             "limits": as_config(),
+            "normalisation": policy.model_dump(mode="json"),
             "partBytes": PART_BYTES,
             "libraries": {name: version(name) for name in LIBRARIES},
         },
@@ -125,6 +147,25 @@ def _read(landing: Snapshot, manifest: Manifest, reading: Reading) -> Iterator[D
     for file in track(files, "Reading files", unit="files"):
         path = landing.path(f"files/{file.sha256}")
         yield from reading.read(Source.of_file(path, file.path), file.sha256)
+
+
+def _noted(
+    found: Iterator[Document], changed: list[pa.RecordBatch], totals: Counter[str]
+) -> Iterator[Document]:
+    """*found*, with a row of ``normalisation`` added to *changed* for each that was changed."""
+    rows: list[dict[str, Any]] = []
+    for document in found:
+        made = document.normalised
+        if made.changes:
+            totals.update(made.changes)
+            stretches = [dict(zip(_STRETCH, one, strict=True)) for one in made.stretches]
+            row = {"doc_id": document.doc_id, **dict.fromkeys(KINDS, 0), **made.changes}
+            rows.append({**row, "length": made.length, "stretches": stretches})
+        if len(rows) == _BATCH_ROWS:
+            changed.append(pa.RecordBatch.from_pylist(rows, schema=NORMALISATION))
+            rows = []
+        yield document
+    changed.append(pa.RecordBatch.from_pylist(rows, schema=NORMALISATION))
 
 
 def _write_documents(

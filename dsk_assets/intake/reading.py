@@ -1,9 +1,11 @@
-"""From a source to its documents: sniff, find the encoding, read, clean, and keep the outcome."""
+"""From a source to its documents: sniff, find the encoding, read, normalise, keep the outcome."""
 
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dsk_assets.consortium.policy import NormalisationPolicy
+from dsk_assets.filters.normalisation import Normalised, normalise
 from dsk_assets.intake import sniff
 from dsk_assets.intake.encoding import Encoding, NotText, detect
 from dsk_assets.intake.items import Item, Skipped
@@ -30,6 +32,7 @@ class Document:
     ordinal: int
     text: str
     text_sha256: str
+    normalised: Normalised
 
 
 @dataclass
@@ -50,8 +53,9 @@ class FileOutcome:
 class Reading:
     """Reads the sources of one donation and keeps what became of each."""
 
-    def __init__(self, donation_id: str):
+    def __init__(self, donation_id: str, policy: NormalisationPolicy):
         self.donation_id = donation_id
+        self.policy = policy
         self.files: list[FileOutcome] = []
         self.without_text = 0
         self.skipped = 0
@@ -139,11 +143,13 @@ class Reading:
         yield from self.read(member, file_id, depth + 1)
 
     def _document(self, row: FileOutcome, position: int, text: str) -> Document | None:
-        text = clean(text)
+        normalised = normalise(text, self.policy)
+        text = normalised.text
         if not text:
             return None
         identity = sha256_bytes(canonical_json([self.donation_id, row.rel_path, position]))
-        return Document(identity[:32], row.file_id, position, text, sha256_text(text))
+        digest = sha256_text(text)
+        return Document(identity[:32], row.file_id, position, text, digest, normalised)
 
 
 def _fail(row: FileOutcome, reason: str) -> None:
