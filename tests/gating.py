@@ -129,7 +129,12 @@ def read(catalog: Catalog, table: pa.Table | None = None, **source_file: list[An
     )
 
 
-def search(catalog: Catalog, written: list[str] | None = None, **outcome: list[Any]) -> None:
+def search(
+    catalog: Catalog,
+    written: list[str] | None = None,
+    canaries: tuple[int, int] = (324, 0),
+    **outcome: list[Any],
+) -> Snapshot:
     read(catalog)
     columns: dict[str, Any] = {
         "doc_id": list(TEXTS),
@@ -137,13 +142,15 @@ def search(catalog: Catalog, written: list[str] | None = None, **outcome: list[A
         "reason": pa.array([None, None, None], pa.string()),
         "residual": pa.array([0, 0, 0], pa.int64()),
     }
-    seed(
+    planted, missed = canaries
+    return seed(
         catalog,
         "filtering/personal_data",
         DONATION,
         tables={
             "document": pa.table({"doc_id": list(TEXTS) if written is None else written}),
             "pii_outcome": pa.table(columns | outcome),
+            "canary": pa.table({"planted": [planted, 0], "missed": [missed, 0]}),
         },
     )
 

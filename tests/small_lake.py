@@ -18,7 +18,7 @@ from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.filters.decisions import SCHEMA as DECISION
 from dsk_assets.filters.language import SCHEMA as LANGUAGE
 from dsk_assets.intake.manifest_file import read_manifest
-from dsk_assets.privacy.stage import PII_OUTCOME, PII_SPAN
+from dsk_assets.privacy.stage import CANARY, PII_OUTCOME, PII_SPAN
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training.exposure import EXPOSURE
 from dsk_assets.training.run import LOSS
@@ -130,6 +130,7 @@ def _personal_data(identifier: str, fates: dict[str, str]) -> dict[str, pa.Table
     span = {"start": 0, "end": 8, "recogniser": "cpr", "score": 1.0, "action": "placeholder"}
     spans = [{"doc_id": doc_id, "entity_type": "DK_CPR", **span} for doc_id in kept]
     spans += [{"doc_id": kept[0], "entity_type": "PERSON", **span} for _ in range(3)]
+    canary = {"entity_type": "DK_CPR", "form": "hyphen", "planted": 324, "missed": 0}
     outcomes = [
         {
             "doc_id": doc_id,
@@ -144,6 +145,7 @@ def _personal_data(identifier: str, fates: dict[str, str]) -> dict[str, pa.Table
         "document": documents(dict.fromkeys(kept, SECRET), identifier).drop_columns(["file_id"]),
         "pii_span": pa.Table.from_pylist(spans, PII_SPAN),
         "pii_outcome": pa.Table.from_pylist(outcomes, PII_OUTCOME),
+        "canary": pa.Table.from_pylist([canary], CANARY),
     }
 
 

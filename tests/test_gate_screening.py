@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from dsk_assets.evidence import admission
-from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.registry import GATES
 from tests.gating import TEXTS, failed, judged, read, search
 from tests.support import DONATION, documents, seed
@@ -108,12 +108,17 @@ WITHHELD = ["kept", "kept", "withheld"]
         ),
         ({"share_withheld": "warning"}, ["d1", "d2"], {"outcome": WITHHELD, "residual": [0, 0, 3]}),
         (
-            {"recogniser_errors": "warning", "share_withheld": "warning"},
+            {"recogniser_errors": "critical", "share_withheld": "warning"},
             ["d1", "d2"],
             {"outcome": WITHHELD, "reason": [None, None, "recogniser-error"]},
         ),
         (
-            {"recogniser_errors": "warning", "recogniser_errors_kept": "critical"},
+            {"recogniser_errors": "critical", "share_withheld": "warning"},
+            ["d1", "d2"],
+            {"outcome": WITHHELD, "reason": [None, None, "recogniser-stopped"]},
+        ),
+        (
+            {"recogniser_errors": "critical", "recogniser_errors_kept": "critical"},
             None,
             {"reason": [None, None, "recogniser-error"]},
         ),
@@ -135,5 +140,39 @@ def test_what_the_search_for_personal_data_left(
         written = outcome["doc_id"]
     search(catalog, pa.array(written, pa.string()) if written == [] else written, **outcome)
     verdict = GATES["personal_data"].judge(catalog, DONATION)
-    assert {name: one.severity for name, one in failed(verdict).items()} == expected
+    found = {name: one.severity for name, one in failed(verdict).items()}
+    assert found.pop("reviewed") == "warning"
+    assert found == expected
     assert admission.decision(verdict).admitted is ("critical" not in expected.values())
+
+
+@pytest.mark.parametrize(("planted", "missed"), [(299, 0), (324, 1), (0, 0)])
+def test_a_missed_canary_or_too_few_of_them_refuse(catalog: Catalog, planted: int, missed: int):
+    search(catalog, canaries=(planted, missed))
+    decided = judged(catalog, "personal_data")
+    assert not decided.admitted and len(decided.refusals) == 1
+
+
+def review(catalog: Catalog, screened: Snapshot, bound: float) -> None:
+    digest = screened.only("document/").digest
+    content = {"documents": digest, "bound": bound}
+    seed(catalog, "filtering/review", DONATION, files={"review.json": content})
+
+
+@pytest.mark.parametrize(("bound", "admits"), [(0.0, True), (249.9, True), (250.1, False)])
+def test_a_review_is_judged_against_the_donations_limit(
+    catalog: Catalog, bound: float, admits: bool
+):
+    screened = search(catalog)
+    assert judged(catalog, "personal_data").admitted
+    review(catalog, screened, bound)
+    decided = judged(catalog, "personal_data")
+    actual = {one.measure: one.actual for one in decided.findings}
+    assert (decided.admitted, actual["reviewed"], actual["leaks_at_most"]) == (admits, 1, bound)
+
+
+def test_a_review_of_other_texts_does_not_count(catalog: Catalog):
+    review(catalog, search(catalog), 1.0)
+    search(catalog, written=["d1", "d2"], outcome=WITHHELD)
+    actual = {one.measure: one.actual for one in judged(catalog, "personal_data").findings}
+    assert (actual["reviewed"], actual["leaks_at_most"]) == (0, None)

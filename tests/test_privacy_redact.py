@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from dsk_assets.consortium.policy import PersonalDataPolicy
+from dsk_assets.consortium.policy import Kept, PersonalDataPolicy
 from dsk_assets.errors import SettingsError
 from dsk_assets.privacy.analyser import Analyser, Finding, RecogniserFault, analyser
 from dsk_assets.privacy.entities import PRIORITY
@@ -22,6 +23,7 @@ from dsk_assets.privacy.residual import count_cpr
 from dsk_assets.privacy.synthetic import documents
 
 DEFAULT = PersonalDataPolicy()
+AUTHOR = Kept(name="Inger Krogh", role="author", provenance="the catalogue of the library")
 LETTER = (
     "Kære Anne Bundgaard (cpr 170389-1234), født 17.03.1989, Prøvevej 12, 4000 Roskilde.\n"
     "Annes nummer er 67 12 34 56. Anne Bundgaard får svar."
@@ -77,21 +79,38 @@ def test_generalising_keeps_the_year_and_the_post_code() -> None:
 
 
 def test_names_on_the_list_are_kept_and_no_others() -> None:
-    policy = PersonalDataPolicy(keep_names=("Inger Krogh",))
+    policy = PersonalDataPolicy(keep=(AUTHOR,))
     text = "Romanen er af Inger Krogh. Inger Kroghs forlægger er Jens Krogh."
     kept, spans = redact(text, analyser().find(text), policy)
     assert kept == "Romanen er af Inger Krogh. Inger Kroghs forlægger er <PERSON>."
     assert [s.action for s in spans] == ["keep", "keep", "placeholder"]
 
 
+@pytest.mark.parametrize("entity", ["DK_CPR", "EMAIL_ADDRESS", "CPR"])
+def test_a_policy_may_not_keep_direct_identifiers_or_unknown_types(entity: str) -> None:
+    kept = Kept(entity=entity, role="public-body", provenance="a register of authorities")
+    with pytest.raises(SettingsError, match=entity):
+        check(PersonalDataPolicy(keep=(kept,)))
+
+
+def test_a_policy_may_not_name_an_unknown_type() -> None:
+    with pytest.raises(SettingsError, match="CPR"):
+        check(PersonalDataPolicy(actions={"CPR": "pseudonym"}))
+
+
 @pytest.mark.parametrize(
-    "actions", [{"DK_CPR": "keep"}, {"EMAIL_ADDRESS": "keep"}, {"CPR": "keep"}]
+    "kept",
+    [
+        {"name": "Inger Krogh", "role": "author"},
+        {"name": "Inger Krogh", "role": "author", "provenance": ""},
+        {"name": "Inger Krogh", "role": "neighbour", "provenance": "the catalogue"},
+        {"role": "author", "provenance": "the catalogue"},
+        {"name": "Inger Krogh", "entity": "PERSON", "role": "author", "provenance": "a catalogue"},
+    ],
 )
-def test_a_policy_may_not_keep_direct_identifiers_or_name_unknown_types(
-    actions: dict[str, str],
-) -> None:
-    with pytest.raises(SettingsError):
-        check(PersonalDataPolicy.model_validate({"actions": actions}))
+def test_whoever_stays_needs_a_role_and_a_provenance(kept: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        PersonalDataPolicy.model_validate({"keep": [kept]})
 
 
 def test_a_document_dense_with_direct_identifiers_is_withheld() -> None:

@@ -1,18 +1,22 @@
 """Asset filtering/personal_data: tables, counts, gates, and that no value leaves the text."""
 
 import logging
+import re
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 
 from dsk_assets.errors import NotAdmittedError, SettingsError
+from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.lake.digests import sha256_text
+from dsk_assets.gates.registry import GATES
+from dsk_assets.lake.digests import sha256_json, sha256_text
 from dsk_assets.lake.store import Zone
-from dsk_assets.privacy import stage
-from dsk_assets.privacy.stage import DOCUMENT, PII_OUTCOME, PII_SPAN, personal_data
+from dsk_assets.privacy import guarded, stage
+from dsk_assets.privacy.stage import CANARY, DOCUMENT, PII_OUTCOME, PII_SPAN, personal_data
 from dsk_assets.settings import load_settings
+from tests.engines import TRIGGER
 from tests.support import DONATION, admit, documents, seed
 
 VALUES = ("170389-1234", "67 12 34 56", "Xarquo", "Bundgaard", "anna.b@example.dk", "Prøvevej 12")
@@ -51,6 +55,16 @@ def donate(catalog: Catalog, texts: dict[str, str]) -> None:
     )
     admit(catalog, "approval", landing)
     admit(catalog, "statistics", judged)
+
+
+def outside_restricted(catalog: Catalog) -> list[str]:
+    """All files that were written, and the content of the tables."""
+    root = catalog.settings.home
+    files = [p for p in root.rglob("*") if p.is_file() and "restricted" not in p.parts]
+    assert any("pii_span" in str(path) for path in files)
+    snapshot = catalog.require("filtering/personal_data", DONATION)
+    tables = [str(snapshot.table(name).to_pylist()) for name in ("document", "pii_span", "canary")]
+    return [*(path.read_bytes().decode("utf-8", "replace") for path in files), *tables]
 
 
 @pytest.fixture
@@ -99,6 +113,8 @@ def test_counts_say_what_was_found_and_done(snapshot: Snapshot) -> None:
     assert counts["findings"]["DK_CPR"] == 1 and counts["findings"]["PHONE_NUMBER"] == 12
     assert counts["actions"] == {"placeholder": snapshot.table("pii_span").num_rows}
     assert counts["residual"] == 0
+    assert sum(counts["scores"].values()) == snapshot.table("pii_span").num_rows
+    assert all(re.fullmatch(r"[01]\.\d\d–[01]\.\d\d", band) for band in counts["scores"])
     assert counts["special_categories"] == {"health": 1}
     assert counts["words"] == pc.sum(snapshot.table("document")["n_word"]).as_py()
 
@@ -108,32 +124,66 @@ def test_no_value_is_in_any_file_outside_restricted_or_in_a_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     personal_data(catalog, DONATION)
-    root = catalog.settings.home
-    files = [p for p in root.rglob("*") if p.is_file() and "restricted" not in p.parts]
-    assert any("pii_span" in str(path) for path in files)
-    snapshot = catalog.require("filtering/personal_data", DONATION)
-    tables = [str(snapshot.table(name).to_pylist()) for name in ("document", "pii_span")]
-    haystack = [path.read_bytes().decode("utf-8", "replace") for path in files]
+    haystack = outside_restricted(catalog)
     for value in VALUES:
         assert value not in caplog.text
-        assert not any(value in text for text in (*haystack, *tables))
-        assert not any(sha256_text(value) in text for text in (*haystack, *tables))
+        assert not any(value in text for text in haystack)
+        assert not any(sha256_text(value) in text for text in haystack)
 
 
 def test_a_failing_recogniser_withholds_documents_without_a_word_of_their_text(
-    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    from dsk_assets.privacy.recognisers.cpr import CprRecognizer
-
-    def fail(self: CprRecognizer, text: str) -> object:
-        raise ValueError(text)
-
-    monkeypatch.setattr(CprRecognizer, "find", fail)
+    tmp_path: Path, consortium: Path, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(guarded, "ENGINE", "tests.engines:raising")
+    catalog = catalog_for(tmp_path, consortium)
+    donate(catalog, {key: f"{text} {TRIGGER}" if key[0] in "ab" else text
+                     for key, text in TEXTS.items()})  # fmt: skip
     snapshot = personal_data(catalog, DONATION)
     reasons = snapshot.table("pii_outcome")["reason"].to_pylist()
-    assert reasons == ["recogniser-error", "recogniser-error", None, "recogniser-error", None]
-    assert snapshot.counts["withheld"] == {"recogniser-error": 3}
-    assert not any(value in caplog.text for value in VALUES)
+    assert reasons == ["recogniser-error", "recogniser-error", None, "density", None]
+    assert snapshot.counts["withheld"] == {"density": 1, "recogniser-error": 2}
+    decided = admission.decision(GATES["personal_data"].judge(catalog, DONATION))
+    assert not decided.admitted
+    shown = "".join((*capfd.readouterr(), caplog.text, str(decided.as_json())))
+    assert not any(value in shown for value in VALUES)
+    assert not any(value in text for value in VALUES for text in outside_restricted(catalog))
+
+
+def test_a_disabled_recogniser_turns_the_gate_red(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    personal_data(catalog, DONATION)
+    assert admission.decision(GATES["personal_data"].judge(catalog, DONATION)).admitted
+    monkeypatch.setattr(guarded, "ENGINE", "tests.engines:without_cpr")
+    monkeypatch.setattr(stage, "CODE_VERSION", "blind")
+    snapshot = personal_data(catalog, DONATION)
+    assert snapshot.counts["canaries_missed"]["DK_CPR"] > 100
+    decided = admission.decision(GATES["personal_data"].judge(catalog, DONATION))
+    failed = {one.measure for one in decided.findings if not one.passed}
+    assert failed == {"residual_findings", "canaries_missed", "reviewed"}
+    with pytest.raises(NotAdmittedError, match="planted"):
+        admission.require(catalog, "personal_data", snapshot)
+
+
+def test_canaries_are_planted_in_copies_only(snapshot: Snapshot) -> None:
+    canaries = snapshot.table("canary")
+    assert canaries.schema.equals(CANARY)
+    assert sum(canaries["planted"].to_pylist()) == snapshot.counts["canaries"] >= 300
+    assert sum(canaries["missed"].to_pylist()) == 0 and not snapshot.counts["canaries_missed"]
+    assert {"DK_CPR", "PHONE_NUMBER", "EMAIL_ADDRESS", "PERSON"} <= {
+        *canaries["entity_type"].to_pylist()
+    }
+    kept = " ".join(snapshot.table("document")["text"].to_pylist())
+    assert "bruger" not in kept and snapshot.table("document").num_rows == 4
+
+
+def test_a_donation_without_documents_has_its_canaries_too(
+    tmp_path: Path, consortium: Path
+) -> None:
+    catalog = catalog_for(tmp_path, consortium)
+    donate(catalog, {})
+    assert personal_data(catalog, DONATION).counts["canaries"] >= 300
 
 
 def test_processes_write_what_one_process_writes(
@@ -162,9 +212,8 @@ def test_documents_are_not_searched_before_both_gates_admit_them(
 
 def test_a_policy_that_keeps_cpr_numbers_is_refused(catalog: Catalog, consortium: Path) -> None:
     path = consortium / "policies" / "default.yaml"
-    path.write_text(
-        'name: default\nversion: "1.1"\npersonal_data:\n  actions: {DK_CPR: keep}\n', "utf-8"
-    )
+    kept = "{entity: DK_CPR, role: author, provenance: none at all}"
+    path.write_text(f'name: default\nversion: "1.1"\npersonal_data:\n  keep: [{kept}]\n', "utf-8")
     with pytest.raises(SettingsError, match="DK_CPR"):
         personal_data(catalog, DONATION)
 
@@ -179,3 +228,12 @@ def test_another_policy_makes_the_asset_stale(catalog: Catalog, consortium: Path
     second = personal_data(catalog, DONATION)
     assert second.statement_digest != first.statement_digest
     assert second.table("document")["text"].to_pylist()[0].startswith("Borger: <PERSON_1>")
+
+
+def test_the_statement_names_the_digests_of_policy_recognisers_and_lists(
+    snapshot: Snapshot,
+) -> None:
+    build = snapshot.statement["predicate"]["buildDefinition"]
+    config = build["internalParameters"]["config"]
+    assert config["policyDigest"] == sha256_json(config["policy"])
+    assert len(config["digests"]["recognisers"]) == len(config["digests"]["names.tsv"]) == 64

@@ -16,7 +16,7 @@ from dsk_assets.errors import CorruptedError, RecordError
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
 from dsk_assets.filters import decisions, duplicates, language, signatures
 from dsk_assets.intake.documents import SOURCE_FILE
-from dsk_assets.privacy.stage import DOCUMENT, PII_OUTCOME, PII_SPAN
+from dsk_assets.privacy.stage import CANARY, DOCUMENT, PII_OUTCOME, PII_SPAN
 from dsk_assets.records.tables import FACTS, PARQUET, STATEMENT
 from dsk_assets.records.views import connect
 from dsk_assets.records.warehouse import PROJECT, build_with_dbt, marts, warehouse
@@ -43,6 +43,7 @@ OWNERS = {
     "document": DOCUMENT,
     "pii_span": PII_SPAN,
     "pii_outcome": PII_OUTCOME,
+    "canary": CANARY,
     "decision": decisions.SCHEMA,
     "duplicate": duplicates.SCHEMA,
     "signature": signatures.SCHEMA,

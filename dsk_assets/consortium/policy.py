@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dsk_assets.errors import SettingsError
 
@@ -41,16 +41,51 @@ class LanguagePolicy(Section):
     """Least share of a document's letters that must stand in accepted paragraphs."""
 
 
+class Kept(Section):
+    """Personal data that may stay: the name of one person, or a whole type such as ``PERSON``.
+
+    ``role`` says why a person may stay: authors of published works, judges and lawyers who act in
+    that role (the exceptions of Domsdatabasen), and the dead of more than ten years (Danish Data
+    Protection Act § 2(5)) or characters of fiction, whom the law does not protect. Never direct
+    identifiers.
+    """
+
+    name: str | None = Field(None, min_length=2)
+    entity: str | None = None
+    role: Literal["author", "judge", "lawyer", "deceased", "fictional", "public-body"]
+    provenance: str = Field(min_length=8)
+    """Where it is seen that this may stay: a catalogue record, a public register, a statute."""
+
+    @model_validator(mode="after")
+    def _either(self) -> "Kept":
+        if (self.name is None) == (self.entity is None):
+            raise ValueError("name either a person or an entity type, not both")
+        return self
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether the law protects those who stay: they live, or died less than ten years ago."""
+        return self.role in ("author", "judge", "lawyer")
+
+
 class PersonalDataPolicy(Section):
     """What happens with findings of personal data."""
 
-    actions: dict[str, Literal["placeholder", "pseudonym", "generalise", "keep"]] = {}
+    actions: dict[str, Literal["placeholder", "pseudonym", "generalise"]] = {}
     """Action by entity type, ``placeholder`` where none is named."""
-    keep_names: tuple[str, ...] = ()
-    """Published authors, judges and other persons who may stay; never direct identifiers."""
+    keep: tuple[Kept, ...] = ()
+    """What may stay, with the reason."""
     max_density: float = Field(10.0, gt=0)
     """Direct identifiers a thousand words above which a document is withheld."""
     min_score: float = Field(0.35, ge=0, le=1)
+
+
+class ResidualRiskPolicy(Section):
+    """How much a review may leave open."""
+
+    max_leaks: float = Field(250.0, gt=0)
+    """Highest upper bound (95 %) on leaks for each 100,000 words that admits a reviewed donation.
+    """
 
 
 class QualityPolicy(Section):
@@ -78,6 +113,7 @@ class Policy(Section):
     normalisation: NormalisationPolicy = NormalisationPolicy()
     language: LanguagePolicy = LanguagePolicy()
     personal_data: PersonalDataPolicy = PersonalDataPolicy()
+    residual_risk: ResidualRiskPolicy = ResidualRiskPolicy()
     quality: QualityPolicy = QualityPolicy()
     duplicates: DuplicatesPolicy = DuplicatesPolicy()
     weight: float = Field(1.0, gt=0)

@@ -5,14 +5,18 @@ They read ids, lengths and counts, never a text.
 
 import polars as pl
 
+from dsk_assets.consortium.policy import policy_for
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.judging import judge, one_row, ratio, scan, unmatched
 from dsk_assets.gates.suites import Measures
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 OUTCOMES = ("ok", "empty", "unsupported", "error")
 UNREAD = ("unsupported", "error")
-RECOGNISER_ERROR = "recogniser-error"
+FAILED = ("recogniser-error", "recogniser-stopped")
+"""Reasons for which a document is withheld because its search failed."""
+REVIEW = "filtering/review"
+REVIEW_FILE = "review.json"
 
 
 def statistics(catalog: Catalog, donation: str) -> Snapshot:
@@ -88,34 +92,85 @@ def language(catalog: Catalog, donation: str) -> Snapshot:
 
 
 def personal_data(catalog: Catalog, donation: str) -> Snapshot:
-    """Judge the search for personal data: what is left in the text that is kept, what failed."""
+    """Judge the search for personal data: what is left in the text that is kept, what failed.
+
+    What is left is measured three times: CPR numbers that a second implementation finds, invented
+    identifiers planted in copies that were missed, and, where a person has reviewed a sample of
+    these very texts, the upper bound on leaks against the limit of the donation's policy.
+    """
     documents = catalog.require("donations/documents", donation).only("document/")
     screened = catalog.require("filtering/personal_data", donation)
+    reviewed = review_of(catalog, screened)
+    limit = policy_for(catalog.settings.consortium, donation.split("@")[0]).residual_risk.max_leaks
 
     def measure() -> Measures:
-        outcomes = scan(screened, "pii_outcome")
-        kept = pl.col("outcome") == "kept"
-        failed = pl.col("reason").fill_null("") == RECOGNISER_ERROR
-        found = one_row(
-            outcomes,
-            documents=pl.len(),
-            kept=kept.sum(),
-            residual=pl.col("residual").filter(kept).fill_null(1).sum(),
-            errors=failed.sum(),
-            errors_kept=(failed & kept).sum(),
-        )
         return {
-            "documents_without_one_outcome": unmatched(scan(documents, "document"), outcomes),
-            "documents_against_outcome": unmatched(
-                outcomes.filter(kept), scan(screened, "document")
-            ),
-            "documents_kept": found["kept"],
-            "residual_findings": found["residual"],
-            "recogniser_errors": found["errors"],
-            "recogniser_errors_kept": found["errors_kept"],
-            "share_withheld": ratio(found["documents"] - found["kept"], found["documents"]),
+            **search_measures(documents, screened),
+            **canary_measures(screened),
+            **review_measures(reviewed, limit),
         }
 
     return judge(
-        catalog, "personal_data", screened, measure, code_version=CODE_VERSION, inputs=[documents]
+        catalog,
+        "personal_data",
+        screened,
+        measure,
+        code_version=CODE_VERSION,
+        inputs=[documents, *([reviewed] if reviewed else [])],
+        config={"maxLeaks": limit},
     )
+
+
+def search_measures(documents: Snapshot, screened: Snapshot) -> Measures:
+    """Documents by outcome, and what the second search found in those that are kept."""
+    outcomes = scan(screened, "pii_outcome")
+    kept = pl.col("outcome") == "kept"
+    failed = pl.col("reason").fill_null("").is_in(FAILED)
+    found = one_row(
+        outcomes,
+        documents=pl.len(),
+        kept=kept.sum(),
+        residual=pl.col("residual").filter(kept).fill_null(1).sum(),
+        errors=failed.sum(),
+        errors_kept=(failed & kept).sum(),
+    )
+    return {
+        "documents_without_one_outcome": unmatched(scan(documents, "document"), outcomes),
+        "documents_against_outcome": unmatched(outcomes.filter(kept), scan(screened, "document")),
+        "documents_kept": found["kept"],
+        "residual_findings": found["residual"],
+        "recogniser_errors": found["errors"],
+        "recogniser_errors_kept": found["errors_kept"],
+        "share_withheld": ratio(found["documents"] - found["kept"], found["documents"]),
+    }
+
+
+def canary_measures(screened: Snapshot) -> Measures:
+    """Invented identifiers planted in copies of the documents, and those left standing."""
+    found = one_row(
+        scan(screened, "canary"), planted=pl.col("planted").sum(), missed=pl.col("missed").sum()
+    )
+    return {"canaries_planted": found["planted"], "canaries_missed": found["missed"]}
+
+
+def review_measures(reviewed: Snapshot | None, limit: float) -> Measures:
+    """Whether a person has reviewed a sample, and the upper bound that gave; None without one."""
+    bound = None if reviewed is None else reviewed.json(REVIEW_FILE)["bound"]
+    return {
+        "reviewed": int(reviewed is not None),
+        "leaks_at_most": bound,
+        "leaks_against_limit": None if bound is None else round(bound / limit, 6),
+    }
+
+
+def review_of(catalog: Catalog, screened: Snapshot) -> Snapshot | None:
+    """The finished review of the very texts of *screened*, or None."""
+    newest = catalog.latest(REVIEW, screened.partition)
+    if newest is None or newest.json(REVIEW_FILE)["documents"] != reviewed_texts(screened).digest:
+        return None
+    return newest
+
+
+def reviewed_texts(screened: Snapshot) -> Snapshot:
+    """The part of *screened* that a review reads."""
+    return screened.only("document/")

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 from dsk_assets.errors import SettingsError
 from dsk_assets.lake.digests import sha256_file, sha256_json
 from dsk_assets.privacy import gazetteer
-from dsk_assets.privacy.entities import PRIORITY
+from dsk_assets.privacy.entities import PRIORITY, RANK
 from dsk_assets.privacy.normalise import fold
 
 if TYPE_CHECKING:
-    from presidio_analyzer import EntityRecognizer
+    from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 MIN_SCORE = 0.35
 _PLACEHOLDER = re.compile(rf"<(?:{'|'.join(PRIORITY)})(?:_\d{{1,4}})?>")
@@ -95,7 +95,8 @@ class Analyser:
                     (str(recogniser.name), result)  # type: ignore[has-type]
                     for recogniser in self._recognisers
                     for result in recogniser.analyze(folded.text, self.entities, None) or ()  # type: ignore[arg-type]
-                    if result.score >= min_score and result.entity_type in self.entities
+                    if _sound(result, len(folded.text)) >= min_score
+                    and result.entity_type in self.entities
                 ]
         except Exception as error:
             raise RecogniserFault(f"a recogniser raised {type(error).__name__}") from None
@@ -107,6 +108,17 @@ class Analyser:
                 place = folded.original(start, end)
                 findings.add(Finding(*place, result.entity_type, round(result.score, 3), name))
         return sorted(findings)
+
+
+def _sound(result: "RecognizerResult", length: int) -> float:
+    """The score of *result*; a fault where redaction could not act on it."""
+    if (
+        result.entity_type not in RANK
+        or not 0 <= result.start < result.end <= length
+        or not 0 <= result.score <= 1
+    ):
+        raise RecogniserFault("a recogniser gave an unknown type, place or score")
+    return float(result.score)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

@@ -1,20 +1,25 @@
 """What happens with findings: placeholders, pseudonyms, generalising, keeping, withholding."""
 
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from dsk_assets.consortium.policy import PersonalDataPolicy
+from dsk_assets.consortium.policy import Kept, PersonalDataPolicy
 from dsk_assets.errors import SettingsError
 from dsk_assets.privacy.analyser import Analyser, Finding, RecogniserFault
 from dsk_assets.privacy.entities import DIRECT, RANK
 from dsk_assets.privacy.gazetteer import key
 from dsk_assets.privacy.residual import count_cpr
-from dsk_assets.privacy.special import categories
+from dsk_assets.privacy.special import categories, persons
 
 ERROR = "recogniser-error"
+STOPPED = "recogniser-stopped"
 DENSITY = "density"
+SPECIAL = "special-category"
+KEEP = "keep"
 _YEAR = re.compile(r"(?<!\d)(?:1[89]|20)\d\d(?!\d)")
 _POST_CODE = re.compile(r"(?<!\d)[1-9]\d{3}(?!\d)")
 _GENITIVE = re.compile(r"['’´]?s?$")
@@ -22,7 +27,11 @@ _GENITIVE = re.compile(r"['’´]?s?$")
 
 @dataclass(frozen=True)
 class Span:
-    """A finding after its action; ``start`` and ``end`` are places in the redacted text."""
+    """A finding after its action.
+
+    ``start`` and ``end`` are places in the redacted text, ``source_start`` and ``source_end``
+    those of what stood there in the original.
+    """
 
     entity: str
     start: int
@@ -30,15 +39,18 @@ class Span:
     recogniser: str
     score: float
     action: str
+    source_start: int
+    source_end: int
 
 
 @dataclass(frozen=True)
 class Treatment:
     """What became of a document: its redacted text, or why it is withheld.
 
-    ``reason`` is :data:`ERROR` or :data:`DENSITY`, or None where the document is kept;
-    ``residual`` counts CPR numbers that a second implementation finds in the redacted text;
-    ``categories`` are special categories of personal data near a person in the original.
+    ``reason`` is :data:`ERROR`, :data:`STOPPED`, :data:`DENSITY` or :data:`SPECIAL`, or None
+    where the document is kept; ``residual`` counts CPR numbers that a second implementation
+    finds in the redacted text; ``categories`` are special categories of personal data near a
+    person in the original.
     """
 
     text: str | None
@@ -51,16 +63,17 @@ class Treatment:
 
 def check(policy: PersonalDataPolicy) -> None:
     """Raise :class:`SettingsError` where *policy* names an unknown type or keeps a direct one."""
-    for entity, action in sorted(policy.actions.items()):
-        if entity not in RANK:
+    named = {*policy.actions, *(one.entity for one in policy.keep if one.entity)}
+    for entity in sorted(named - RANK.keys()):
+        raise SettingsError(
+            f"the personal data policy names type {entity}, which is not looked for — "
+            f"use one of {', '.join(RANK)}"
+        )
+    for one in policy.keep:
+        if one.entity in DIRECT:
             raise SettingsError(
-                f"the personal data policy names type {entity}, which is not looked for — "
-                f"use one of {', '.join(RANK)}"
-            )
-        if action == "keep" and entity in DIRECT:
-            raise SettingsError(
-                f"the personal data policy keeps {entity}, which leads to a person by itself — "
-                "use placeholder or pseudonym"
+                f"the personal data policy keeps {one.entity}, which leads to a person by itself "
+                "— leave it out of keep"
             )
 
 
@@ -85,52 +98,98 @@ def redact(
     text: str, findings: Iterable[Finding], policy: PersonalDataPolicy
 ) -> tuple[str, list[Span]]:
     """*text* with *findings* replaced as *policy* says, and where the replacements stand."""
-    keep = {key(name) for name in policy.keep_names}
-    names: dict[tuple[str, str], int] = {}
     pieces: list[str] = []
     spans: list[Span] = []
+    names: dict[tuple[str, str], int] = {}
     read = written = 0
     for finding in resolve(findings):
         value = text[finding.start : finding.end]
-        action: str = policy.actions.get(finding.entity, "placeholder")
-        if finding.entity == "PERSON" and _without_genitive(value) & keep:
-            action = "keep"
-        action, replacement = _replacement(finding.entity, value, action, names)
+        if allowed(finding, text, policy):
+            action, replacement = KEEP, value
+        else:
+            action, replacement = _replacement(finding.entity, value, policy, names)
         pieces += [text[read : finding.start], replacement]
         start = written + finding.start - read
         written, read = start + len(replacement), finding.end
         spans.append(
-            Span(finding.entity, start, written, finding.recogniser, finding.score, action)
+            Span(
+                finding.entity,
+                start,
+                written,
+                finding.recogniser,
+                finding.score,
+                action,
+                finding.start,
+                finding.end,
+            )
         )
     pieces.append(text[read:])
     return "".join(pieces), spans
+
+
+def original(spans: Sequence[Span], place: int) -> int:
+    """The place in the original text that *place* in the redacted text came from.
+
+    A place inside a replacement came from the beginning of what was replaced.
+    """
+    before = bisect_right(spans, place, key=lambda span: span.start) - 1
+    if before < 0:
+        return place
+    span = spans[before]
+    if place >= span.end:
+        return span.source_end + place - span.end
+    return span.source_start + (place - span.start if span.action == KEEP else 0)
 
 
 def treat(text: str, policy: PersonalDataPolicy, engine: Analyser) -> Treatment:
     """Search *text* and act on what is found; a fault of any recogniser withholds the document.
 
     A document is withheld too when it has more direct identifiers than ``policy.max_density`` a
-    thousand words; one shorter than a thousand words counts as a thousand.
+    thousand words (one shorter than a thousand words counts as a thousand), and when it says
+    something of a special category near a person who stays in it.
     """
     try:
-        found = engine.find(text, policy.min_score)
+        found = resolve(engine.find(text, policy.min_score))
     except RecogniserFault:
         return Treatment(None, ERROR)
     redacted, spans = redact(text, found, policy)
     counts = Counter(span.entity for span in spans)
-    flags = categories(text, [f.start for f in found if f.entity == "PERSON"])
+    flags = categories(text, persons(found))
     direct = sum(number for entity, number in counts.items() if entity in DIRECT)
     if direct * 1000 > policy.max_density * max(1000, len(text.split())):
         return Treatment(None, DENSITY, findings=counts, categories=flags)
+    if flags and categories(text, _surviving(found, text, policy)):
+        return Treatment(None, SPECIAL, findings=counts, categories=flags)
     return Treatment(redacted, None, tuple(spans), counts, count_cpr(redacted), flags)
 
 
+def allowed(finding: Finding, text: str, policy: PersonalDataPolicy) -> Kept | None:
+    """The entry of the policy by which *finding* may stay in *text*."""
+    types, names = _kept(policy.keep)
+    if finding.entity in types or finding.entity != "PERSON" or not names:
+        return types.get(finding.entity)
+    forms = _without_genitive(text[finding.start : finding.end])
+    return next((names[form] for form in sorted(forms & names.keys())), None)
+
+
+@lru_cache(maxsize=8)
+def _kept(keep: tuple[Kept, ...]) -> tuple[dict[str, Kept], dict[str, Kept]]:
+    """What may stay, by type and by the key of a name."""
+    types = {one.entity: one for one in keep if one.entity is not None}
+    return types, {key(one.name): one for one in keep if one.name is not None}
+
+
+def _surviving(found: Sequence[Finding], text: str, policy: PersonalDataPolicy) -> list[int]:
+    """Where persons whom the law protects stay in the text, sorted."""
+    staying = ((f, allowed(f, text, policy)) for f in found if f.entity == "PERSON")
+    return [finding.start for finding, kept in staying if kept and kept.is_protected]
+
+
 def _replacement(
-    entity: str, value: str, action: str, names: dict[tuple[str, str], int]
+    entity: str, value: str, policy: PersonalDataPolicy, names: dict[tuple[str, str], int]
 ) -> tuple[str, str]:
     """The action that could be taken on *value*, and what stands in its place."""
-    if action == "keep":
-        return action, value
+    action = policy.actions.get(entity, "placeholder")
     if action == "pseudonym":
         return action, f"<{entity}_{_number(entity, value, names)}>"
     if action == "generalise":

@@ -8,7 +8,7 @@ from dsk_assets.consortium.policy import PersonalDataPolicy
 from dsk_assets.errors import DonationError
 from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, RecogniserFault, analyser
 from dsk_assets.privacy.redact import ERROR, check, resolve, treat
-from dsk_assets.privacy.special import categories
+from dsk_assets.privacy.special import categories, persons
 
 
 def scan_lines(
@@ -26,7 +26,7 @@ def scan_lines(
         except RecogniserFault:
             yield {"id": identity, "spans": [], "flags": [ERROR]}
             continue
-        flags = categories(text, [f.start for f in found if f.entity == "PERSON"])
+        flags = categories(text, persons(found))
         spans = [
             {"start": f.start, "end": f.end, "label": f.entity, "score": f.score}
             for f in resolve(found)

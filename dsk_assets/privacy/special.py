@@ -7,6 +7,9 @@ it. A document has a category when such a word and the name of a person are with
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterable
+
+from dsk_assets.privacy.analyser import Finding
 
 REACH = 200
 
@@ -31,6 +34,11 @@ _LEXICON = {
 _WORDS = re.compile(
     "|".join(rf"(?P<{name}>\b(?:{words}))" for name, words in _LEXICON.items()), re.IGNORECASE
 )
+
+
+def persons(findings: Iterable[Finding]) -> list[int]:
+    """Where *findings* name a person or give the CPR number of one, sorted."""
+    return sorted(finding.start for finding in findings if finding.entity in ("PERSON", "DK_CPR"))
 
 
 def categories(text: str, persons: list[int]) -> tuple[str, ...]:

@@ -7,7 +7,9 @@ reversed in minutes.
 """
 
 import functools
+import heapq
 import importlib.metadata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,16 +20,18 @@ import pyarrow.compute as pc
 from dsk_assets.consortium.policy import PersonalDataPolicy, policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.lake.digests import sha256_text
+from dsk_assets.lake.digests import sha256_json, sha256_text
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 from dsk_assets.lake.tables import read_batches
-from dsk_assets.privacy.analyser import analyser, digest
+from dsk_assets.privacy import canaries
+from dsk_assets.privacy.analyser import digest
 from dsk_assets.privacy.entities import PRIORITY
-from dsk_assets.privacy.redact import Treatment, check, treat
+from dsk_assets.privacy.guarded import guarded
+from dsk_assets.privacy.redact import Treatment, check
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 _DOCUMENT: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
@@ -65,6 +69,18 @@ _PII_OUTCOME: dict[str, pa.DataType] = {
 PII_OUTCOME = pa.schema(_PII_OUTCOME)
 """One row for every document that was searched; ``reason`` is null where it is kept."""
 
+_CANARY: dict[str, pa.DataType] = {
+    "entity_type": pa.string(),
+    "form": pa.string(),
+    "planted": pa.int64(),
+    "missed": pa.int64(),
+}
+CANARY = pa.schema(_CANARY)
+"""Invented identifiers planted in copies of the documents, by how they were written."""
+
+SCORE_BANDS = (0.0, 0.5, 0.65, 0.8, 0.95)
+"""Findings are counted by the band of their score that begins with one of these."""
+
 _WORD = r"[\pL\pM\pN]+(?:['’\-][\pL\pM\pN]+)*"
 _ROWS = 256
 _PARALLEL_FROM = 2_000_000
@@ -82,9 +98,11 @@ class _Worked:
 def personal_data(catalog: Catalog, donation: str) -> Snapshot:
     """The donation's documents without personal data, and what was found and done.
 
-    Tables ``document``, ``pii_span`` and ``pii_outcome``. Counts: ``documents``, ``kept``,
-    ``withheld`` by reason, ``findings`` by type, ``actions``, ``recognisers``,
-    ``special_categories`` (documents), ``residual`` and ``words`` (of the redacted text).
+    Tables ``document``, ``pii_span``, ``pii_outcome`` and ``canary``. Counts: ``documents``,
+    ``kept``, ``withheld`` by reason, ``findings`` by type, ``actions``, ``recognisers``,
+    ``scores`` by band, ``special_categories`` (documents), ``residual``, ``words`` (of the
+    redacted text), ``canaries`` and ``canaries_missed``. The statement's configuration holds the
+    policy with its digest, and the digests of the recognisers, lists and models.
     Raises :class:`~dsk_assets.errors.NotAdmittedError` where a gate has not admitted the
     documents, and :class:`~dsk_assets.errors.SettingsError` for a policy that cannot be followed.
     """
@@ -99,7 +117,8 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
     source = documents.only("document/")
 
     def produce(out: Output) -> None:
-        _write(out, source, policy, Engine.of(catalog.settings))
+        carriers = _write(out, source, policy, Engine.of(catalog.settings))
+        _write_canaries(out, carriers, policy, donation)
 
     return catalog.materialise(
         "filtering/personal_data",
@@ -108,6 +127,7 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
         inputs=[source, *admissions],
         config={
             "policy": policy.model_dump(mode="json"),
+            "policyDigest": sha256_json(policy.model_dump(mode="json")),
             "entities": list(PRIORITY),
             "digests": digest(),
             "presidio": importlib.metadata.version("presidio-analyzer"),
@@ -117,13 +137,15 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
     )
 
 
-def _write(out: Output, source: Snapshot, policy: PersonalDataPolicy, engine: Engine) -> None:
+def _write(out: Output, source: Snapshot, policy: PersonalDataPolicy, engine: Engine) -> list[str]:
+    """Write the tables of documents; returns the texts that canaries are to be planted in."""
     paths = source.paths("document")
     characters = sum(
         pc.sum(batch.column("n_char")).as_py() or 0
         for path in paths
         for batch in read_batches(path, ["n_char"])
     )
+    carriers: list[tuple[str, str]] = []
     totals: dict[str, Counter[str]] = {}
     work = functools.partial(_work, policy=policy)
     with engine.pool(None if characters > _PARALLEL_FROM else 1) as executor:
@@ -140,20 +162,52 @@ def _write(out: Output, source: Snapshot, policy: PersonalDataPolicy, engine: En
             for part in worked:
                 for name, counts in part.counts.items():
                     totals.setdefault(name, Counter()).update(counts)
+            carriers = _first(carriers, batches)
     plain = totals.pop("totals", Counter())
     out.count(
         **{name: plain[name] for name in ("documents", "kept", "residual", "words")},
-        **{
-            name: dict(sorted(totals.get(name, Counter()).items()))
-            for name in ("withheld", "findings", "actions", "recognisers", "special_categories")
-        },
+        **{name: dict(sorted(totals.get(name, Counter()).items())) for name in _TALLIES},
+    )
+    return [text for _, text in carriers]
+
+
+_TALLIES = ("withheld", "findings", "actions", "recognisers", "scores", "special_categories")
+
+
+def _first(
+    carriers: list[tuple[str, str]], batches: Sequence[pa.RecordBatch]
+) -> list[tuple[str, str]]:
+    """The documents with the first ids, which are digests, so that these are a random sample."""
+    for batch in batches:
+        identities = enumerate(map(str, batch.column("doc_id").to_pylist()))
+        first = heapq.nsmallest(canaries.COPIES, ((name, row) for row, name in identities))
+        found = [(name, batch.column("text")[row].as_py() or "") for name, row in first]
+        carriers = heapq.nsmallest(canaries.COPIES, [*carriers, *found])
+    return carriers
+
+
+def _write_canaries(
+    out: Output, carriers: Sequence[str], policy: PersonalDataPolicy, donation: str
+) -> None:
+    tally = canaries.measure(carriers, policy, guarded().treat, donation)
+    rows = [
+        {"entity_type": entity, "form": form, "planted": n["planted"], "missed": n["missed"]}
+        for (entity, form), n in tally.items()
+    ]
+    out.table("canary", [pa.Table.from_pylist(rows, CANARY)], CANARY)
+    missed = Counter[str]()
+    for (entity, _), counts in tally.items():
+        missed[entity] += counts["missed"]
+    out.count(
+        canaries=sum(counts["planted"] for counts in tally.values()),
+        canaries_missed={entity: number for entity, number in missed.items() if number},
     )
 
 
 def _work(batch: pa.RecordBatch, policy: PersonalDataPolicy) -> _Worked:
     """Treat the documents of *batch*; runs in a worker process."""
-    engine = analyser()
-    treatments = [treat(text or "", policy, engine) for text in batch.column("text").to_pylist()]
+    texts = (text or "" for text in batch.column("text").to_pylist())
+    treatments = list(guarded().treat(texts, policy))
     identities = batch.column("doc_id").to_pylist()
     kept = _kept(batch, treatments)
     return _Worked(
@@ -219,9 +273,16 @@ def _counts(treatments: Sequence[Treatment], words: int) -> dict[str, Counter[st
         "findings": Counter(),
         "actions": Counter(span.action for t in treatments for span in t.spans),
         "recognisers": Counter(span.recogniser for t in treatments for span in t.spans),
+        "scores": Counter(_band(span.score) for t in treatments for span in t.spans),
         "special_categories": Counter(name for t in treatments for name in t.categories),
     }
     for treatment in treatments:
         counts["findings"].update(treatment.findings or {})
         counts["totals"].update(kept=treatment.reason is None, residual=treatment.residual)
     return counts
+
+
+def _band(score: float) -> str:
+    number = bisect_right(SCORE_BANDS, score) - 1
+    above = SCORE_BANDS[number + 1] if number + 1 < len(SCORE_BANDS) else 1.0
+    return f"{SCORE_BANDS[number]:.2f}–{above:.2f}"

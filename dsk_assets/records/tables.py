@@ -91,6 +91,11 @@ PARQUET: dict[str, ParquetTable] = {
         _columns("doc_id outcome reason") | _columns("findings residual", "bigint"),
         partition="donation",
     ),
+    "canary": ParquetTable(
+        "filtering/personal_data",
+        _columns("entity_type form") | _columns("planted missed", "bigint"),
+        partition="donation",
+    ),
     "attribute": ParquetTable(
         "filtering/quality", _columns("doc_id"), partition="donation", measures=True
     ),

@@ -1,0 +1,112 @@
+"""Analysers that go wrong, to be started by name in the process that searches."""
+
+import ctypes
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from dsk_assets.privacy.analyser import Analyser
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
+from dsk_assets.privacy.recognisers.registry import all_recognisers
+
+TRIGGER = "fælde"
+"""The recognisers go wrong in texts that hold this word."""
+
+
+class Bad(DanishRecognizer):
+    ENTITIES = ("PERSON",)
+    GATE = re.compile(TRIGGER)
+    act: ClassVar[Callable[[str], Any]]
+
+    def find(self, text: str) -> Iterator[Hit]:
+        yield from type(self).act(text) or ()
+
+
+def _with(act: Callable[[str], Any]) -> Analyser:
+    recogniser = type("Bad", (Bad,), {"act": staticmethod(act)})()
+    return Analyser([*all_recognisers(), recogniser])
+
+
+def raising() -> Analyser:
+    def act(text: str) -> None:
+        raise ValueError(f"cannot read {text}")
+
+    return _with(act)
+
+
+def printing() -> Analyser:
+    """Prints the text to wherever it can."""
+
+    def act(text: str) -> None:
+        import os
+        import sys
+
+        print(text)
+        print(text, file=sys.stderr)
+        os.write(1, text.encode())
+        logging.getLogger("presidio").critical(text)
+
+    return _with(act)
+
+
+def backtracking() -> Analyser:
+    """Hangs inside the engine of regular expressions."""
+    return _with(lambda text: re.search(r"(a|aa)+$", "a" * 200 + "!") and None)
+
+
+def waiting() -> Analyser:
+    """Hangs without using the processor."""
+    return _with(lambda text: threading.Event().wait() and None)
+
+
+def crashing() -> Analyser:
+    """Takes the interpreter down."""
+    return _with(lambda text: ctypes.string_at(0) and None)
+
+
+def warning() -> Analyser:
+    """Reports in Presidio's log what it could not do, and goes on."""
+    return _with(lambda text: logging.getLogger("presidio-analyzer").warning("skipped"))
+
+
+def _unsupported(entity: str, start: int, end: int, score: float) -> Analyser:
+    class Foreign(Bad):
+        def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
+            from presidio_analyzer import RecognizerResult
+
+            return [RecognizerResult(entity, start, end, score)] if TRIGGER in text else []
+
+    return Analyser([*all_recognisers(), Foreign()])
+
+
+def unknown_entity() -> Analyser:
+    return _unsupported("PASSWORD", 0, 3, 0.9)
+
+
+def place_outside() -> Analyser:
+    return _unsupported("PERSON", 0, 10**6, 0.9)
+
+
+def no_score() -> Analyser:
+    return _unsupported("PERSON", 0, 3, float("nan"))
+
+
+def unsupported() -> Analyser:
+    """Is asked for a type that none of its recognisers knows."""
+    return Analyser(all_recognisers(), ["DK_CPR", "FINGERPRINT"])
+
+
+def without_cpr() -> Analyser:
+    """The recogniser of CPR numbers is there and finds nothing."""
+    return blind("CprRecognizer")
+
+
+def blind(name: str) -> Analyser:
+    """All recognisers, of which the one called *name* finds nothing."""
+    recognisers = all_recognisers()
+    for recogniser in recognisers:
+        if type(recogniser).__name__ == name:
+            recogniser.analyze = lambda *arguments, **named: []  # type: ignore[method-assign]
+    return Analyser(recognisers)
