@@ -60,7 +60,7 @@ screenshots: install ## take the README's pictures of the Dagster UI (needs chro
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --extra test --extra postgres \
 	  --extra train --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-	  --no-annotate --no-emit-package torch pyproject.toml -o requirements.lock
+	  --no-annotate --override deploy/lock-overrides.txt pyproject.toml -o requirements.lock
 
 clean: ## remove what runs have made (the environment stays)
 	rm -rf "$(DSK_HOME)" dbt_project/target dbt_project/logs

@@ -17,6 +17,8 @@ from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
+EXPORTS = ("megatron", "dolma", "dynaword")
+
 
 class Group(click.Group):
     """A group whose commands end with one line instead of a traceback on errors of ours."""
@@ -146,3 +148,20 @@ def diff(a: str, b: str) -> None:
     from dsk_assets.corpus.release import diff as compare
 
     click.echo(json.dumps(compare(_catalog(), a, b).as_json(), indent=1))
+
+
+@corpus.command()
+@click.argument("version")
+@click.option("--format", "format_name", required=True, type=click.Choice(EXPORTS))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
+def export(version: str, format_name: str, out: Path) -> None:
+    """Write the release VERSION to a folder, as training or publication elsewhere expects it.
+
+    megatron: <donation>.bin and .idx with blend.txt. dolma: tokens as .npy with .csv.gz. dynaword:
+    Parquet with id, text, source, added, created and token_count, of the donations whose text may
+    be published. export.json lists every file with its SHA-256.
+    """
+    from dsk_assets.corpus.export import export as write
+
+    for name in write(_catalog(), version, format_name, out):
+        click.echo(out / name)

@@ -1,0 +1,73 @@
+"""Corpus releases in the formats that training and publication elsewhere expect.
+
+Each module writes one format: its function takes the catalog, the opened release and an empty
+folder. Files are the same bytes for the same release.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dsk_assets.corpus.export import dolma, dynaword, megatron
+from dsk_assets.corpus.release import OpenedRelease, open_release
+from dsk_assets.errors import StorageError
+from dsk_assets.evidence import admission
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.lake.digests import canonical_json, sha256_file
+
+FORMATS: Mapping[str, Callable[[Catalog, OpenedRelease, Path], None]] = {
+    "megatron": megatron.write,
+    "dolma": dolma.write,
+    "dynaword": dynaword.write,
+}
+LISTING = "export.json"
+
+
+def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[str]:
+    """Write release *version* to the new folder *out*; returns the names of its files.
+
+    ``export.json`` lists every file with its SHA-256 and size, so that a copy can be checked at
+    the other end. Demands gate ``composition`` of the release, as training does. Files can be read
+    by their owner alone. Raises :class:`StorageError` where *out* already holds something.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise StorageError(
+            f"{out} is not empty — name a new folder, so that nothing is overwritten"
+        )
+    release = open_release(catalog, version)
+    admission.require(catalog, "composition", release.snapshot)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=out.parent))
+    try:
+        FORMATS[format_name](catalog, release, folder)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        listing = [
+            {
+                "path": path.relative_to(folder).as_posix(),
+                "sha256": sha256_file(path),
+                "bytes": path.stat().st_size,
+            }
+            for path in paths
+        ]
+        content = {
+            "release": version,
+            "digest": release.snapshot.digest,
+            "format": format_name,
+            "files": listing,
+        }
+        (folder / LISTING).write_bytes(canonical_json(content))
+        for path in [*paths, folder / LISTING]:
+            path.chmod(0o600)
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
+    except OSError as error:
+        raise StorageError(
+            f"could not write {out}: {os.strerror(error.errno or 0)} — free some space or choose "
+            "another folder, then export again"
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [*(str(entry["path"]) for entry in listing), LISTING]

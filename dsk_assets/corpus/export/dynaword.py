@@ -1,0 +1,72 @@
+"""Danish Dynaword's table: ``<donation>/<donation>.parquet`` with its six columns.
+
+``id, text, source, added, created, token_count``, as Hugging Face ``datasets`` reads it (Enevoldsen
+et al. 2025, https://arxiv.org/abs/2508.02271). It holds text, so only donations are written whose
+agreement lets it be published and whose donor asked for that; ``left-out.txt`` names the others.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from dsk_assets.consortium.agreements import load_agreements
+from dsk_assets.corpus.release import Member, OpenedRelease
+from dsk_assets.errors import MissingInputError
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+
+
+def write(catalog: Catalog, release: OpenedRelease, folder: Path) -> None:
+    """Write the donations of *release* that may be published."""
+    left_out = []
+    for member in release.members:
+        if not may_be_published(catalog, member.donation):
+            left_out.append(f"{member.donation}\n")
+            continue
+        name = member.donation.partition("@")[0]
+        (folder / name).mkdir()
+        _write(catalog, member, name, folder / name / f"{name}.parquet")
+    (folder / "left-out.txt").write_text("".join(left_out))
+
+
+def may_be_published(catalog: Catalog, donation: str) -> bool:
+    """Whether its agreement lets the text be published and its donor wants it open-sourced."""
+    rights = catalog.require("donations/landing", donation).json("manifest.json")["rights"]
+    agreements = {one.agreement_id: one for one in load_agreements(catalog.settings.consortium)}
+    agreement = agreements.get(rights.get("agreement_ref"))
+    return bool(
+        agreement and agreement.may_publish_data and rights["open_source_wish"] == "open-source"
+    )
+
+
+def _write(catalog: Catalog, member: Member, name: str, path: Path) -> None:
+    documents = _made_from(catalog, member).paths("document")
+    with duckdb.connect() as connection:
+        connection.register("span", member.shards.table("shard_span"))
+        rows = connection.sql(
+            """
+            select document.doc_id as id, text, $name as source, added, created,
+                "end" - start as token_count
+            from read_parquet($documents) as document
+            inner join span using (doc_id)
+            order by id
+            """,
+            params={"documents": [str(one) for one in documents], "name": name},
+        )
+        rows.write_parquet(str(path), compression="zstd")
+
+
+def _made_from(catalog: Catalog, member: Member) -> Snapshot:
+    """The redacted documents that the member's shards were made from."""
+    inputs = member.shards.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    [digest] = [
+        one["digest"]["sha256"]
+        for one in inputs
+        if one["uri"] == f"dsk:filtering/personal_data[{member.donation}]"
+    ]
+    for snapshot in reversed(catalog.history("filtering/personal_data", member.donation)):
+        if snapshot.only("document/").digest == digest:
+            return snapshot.only("document/")
+    raise MissingInputError(
+        f"the documents that {member.shards.key} was made from are no longer in the catalog — "
+        "restore their statements from a copy of the evidence zone"
+    )

@@ -1,0 +1,173 @@
+"""A release in other formats: each is read back by the library that it is for."""
+
+import csv
+import gzip
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from dsk_assets.cli.main import EXPORTS, main
+from dsk_assets.corpus.export import FORMATS, export
+from dsk_assets.corpus.release import open_release
+from dsk_assets.errors import NotAdmittedError, StorageError
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.intake.manifest_file import read_manifest
+from dsk_assets.lake.digests import sha256_file
+from dsk_assets.lake.store import Zone
+from dsk_assets.settings import PROJECT_ROOT
+from tests.corpora import donate, open_catalog, released, texts, tokenise
+from tests.support import admit, seed
+
+OPEN, CLOSED = "dsk-2026-0001@1.0.0", "dsk-2026-0007@1.0.0"
+FOLDERS = {OPEN: "arkiv-litteratur", CLOSED: "forsyning-kundeservice"}
+CONTENTS = {OPEN: texts("a", 25), CLOSED: texts("bb", 8)}
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
+    """A release of one donation that may be published and one that may not."""
+    catalog = open_catalog(tmp_path_factory.mktemp("exported"))
+    example = PROJECT_ROOT / "examples" / "consortium"
+    own = catalog.settings.consortium
+    for name in ("members.yaml", "agreements.yaml"):
+        shutil.copy(example / name, own / name)
+    for name in ("agreements", "licences"):
+        shutil.copytree(example / name, own / name)
+    for donation, contents in CONTENTS.items():
+        donate(catalog, donation, contents)
+        manifest = read_manifest(example / "donations" / FOLDERS[donation]).as_json()
+        files = {"manifest.json": manifest}
+        landing = seed(catalog, "donations/landing", donation, zone=Zone.RESTRICTED, files=files)
+        admit(catalog, "approval", landing)
+    from dsk_assets.gates.admitted import admitted
+
+    for donation in CONTENTS:
+        admitted(catalog, donation)
+    tokenise(catalog, *CONTENTS)
+    released(catalog)
+    return catalog
+
+
+def documents(catalog: Catalog) -> dict[str, dict[str, np.ndarray]]:
+    """The tokens of each document by donation, in the order of the shards."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for member in open_release(catalog, "1.0.0").members:
+        shards = [np.fromfile(path, dtype) for path, dtype in member.files()]
+        found[member.donation] = {
+            span["doc_id"]: shards[span["shard"]][span["start"] : span["end"]]
+            for span in member.shards.table("shard_span").to_pylist()
+        }
+    return found
+
+
+def test_megatron_reads_every_document(catalog: Catalog, tmp_path: Path) -> None:
+    from megatron.core.datasets.indexed_dataset import IndexedDataset
+
+    export(catalog, "1.0.0", "megatron", tmp_path / "out")
+    for donation, expected in documents(catalog).items():
+        read = IndexedDataset(str(tmp_path / "out" / donation))
+        assert len(read) == len(expected)
+        for tokens, own in zip(read, expected.values(), strict=True):
+            assert np.array_equal(tokens, own)
+        assert np.array_equal(read.document_indices, np.arange(len(expected) + 1))
+    weights = dict(
+        reversed(line.split(" ")) for line in (tmp_path / "out/blend.txt").read_text().splitlines()
+    )
+    tokens = {name: sum(map(len, own.values())) for name, own in documents(catalog).items()}
+    assert {name: float(weight) for name, weight in weights.items()} == tokens
+
+
+def test_megatron_takes_large_vocabularies(tmp_path: Path) -> None:
+    from megatron.core.datasets.indexed_dataset import IndexedDataset
+
+    from dsk_assets.corpus.export.megatron import _index
+
+    tokens = np.array([1, 70_000, 2, 5], "<i4")
+    tokens.tofile(tmp_path / "x.bin")
+    (tmp_path / "x.idx").write_bytes(_index(np.array([3, 1], np.int32), "int32"))
+    read = IndexedDataset(str(tmp_path / "x"))
+    assert [one.tolist() for one in read] == [[1, 70_000, 2], [5]]
+
+
+def test_dolma_files_name_the_document_of_every_token(catalog: Catalog, tmp_path: Path) -> None:
+    export(catalog, "1.0.0", "dolma", tmp_path / "out")
+    dtype = next(iter(next(iter(documents(catalog).values())).values())).dtype
+    for donation, expected in documents(catalog).items():
+        found = {}
+        for path in sorted((tmp_path / "out").glob(f"{donation}-*.csv.gz")):
+            tokens = np.memmap(path.with_name(path.name.replace(".csv.gz", ".npy")), dtype, "r")
+            with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+                rows = list(csv.reader(file))
+            assert [int(row[0]) for row in rows] == [0, *(int(row[1]) for row in rows[:-1])]
+            assert int(rows[-1][1]) == len(tokens)
+            found |= {row[2]: tokens[int(row[0]) : int(row[1])] for row in rows}
+            assert {row[3] for row in rows} == {donation}
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[doc_id], expected[doc_id]) for doc_id in expected)
+
+
+def test_datasets_reads_the_six_columns_of_what_may_be_published(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    from datasets import load_dataset
+
+    export(catalog, "1.0.0", "dynaword", tmp_path / "out")
+    files = sorted(map(str, (tmp_path / "out").rglob("*.parquet")))
+    assert len(files) == 1
+    rows = load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))["train"]
+    assert rows.column_names == ["id", "text", "source", "added", "created", "token_count"]
+    assert dict(zip(rows["id"], rows["text"], strict=True)) == CONTENTS[OPEN]
+    assert set(rows["source"]) == {OPEN.partition("@")[0]}
+    counts = {doc_id: len(tokens) for doc_id, tokens in documents(catalog)[OPEN].items()}
+    assert dict(zip(rows["id"], rows["token_count"], strict=True)) == counts
+    assert (tmp_path / "out/left-out.txt").read_text() == f"{CLOSED}\n"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_exports_are_listed_closed_to_others_and_the_same_twice(
+    catalog: Catalog, tmp_path: Path, name: str
+) -> None:
+    files = export(catalog, "1.0.0", name, tmp_path / "one")
+    assert files == export(catalog, "1.0.0", name, tmp_path / "two")
+    listing = json.loads((tmp_path / "one/export.json").read_text())
+    for entry in listing["files"]:
+        path = tmp_path / "one" / entry["path"]
+        assert sha256_file(path) == entry["sha256"] == sha256_file(tmp_path / "two" / entry["path"])
+        assert path.stat().st_mode & 0o077 == 0
+    assert {entry["path"] for entry in listing["files"]} == set(files) - {"export.json"}
+    assert listing["digest"] == catalog.require("corpus/release", "1.0.0").digest
+
+
+def test_nothing_is_overwritten_and_nothing_unjudged_leaves(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    (tmp_path / "own.txt").write_text("mine")
+    with pytest.raises(StorageError, match="is not empty — name a new folder"):
+        export(catalog, "1.0.0", "megatron", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["own.txt"]
+    lake = tmp_path / "copy"
+    shutil.copytree(catalog.settings.home.parent, lake)
+    refused = open_catalog(lake)
+    admit(refused, "composition", refused.require("corpus/release", "1.0.0"), admitted=False)
+    with pytest.raises(NotAdmittedError, match="composition refused"):
+        export(refused, "1.0.0", "megatron", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_offers_every_format(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tuple(FORMATS) == EXPORTS
+    monkeypatch.setenv("DSK_HOME", str(catalog.settings.home))
+    monkeypatch.setenv("DSK_CONSORTIUM", str(catalog.settings.consortium))
+    out = str(tmp_path / "out")
+    result = CliRunner().invoke(
+        main, ["corpus", "export", "1.0.0", "--format", "dolma", "--out", out]
+    )
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == str(tmp_path / "out" / "export.json")
