@@ -22,6 +22,12 @@ from dsk_assets.settings import load_settings
 from tests.support import DONATION, admit, documents, seed
 
 CONTROL = Path(__file__).parent / "data" / "danish_control.jsonl"
+PROSE = (
+    "Der var engang en gammel mølle, som stod på en bakke uden for byen. Hver morgen gik mølleren "
+    "op ad stien for at se, om vinden var god. Han havde boet der hele sit liv, og han kendte "
+    "hvert eneste hus i dalen. Børnene kom ofte og besøgte ham, fordi han fortalte dem historier "
+    "om havet. Om vinteren sad han ved ovnen og læste i de bøger, som hans bror havde sendt ham."
+)
 WORDS = ["og", "huset", "å", "æble", "<DK_CPR>", "12", "Øl", "en-to", "§"]
 
 
@@ -121,6 +127,33 @@ def test_repeated_lines_and_paragraphs() -> None:
     assert row["dup_line_share"] == pytest.approx(2 / 5)
     assert row["dup_line_char_share"] == pytest.approx((11 + 9) / 56, abs=0.01)
     assert row["dup_paragraph_char_share"] == pytest.approx(9 / 56, abs=0.01)
+
+
+def test_sentences_are_counted_in_the_lines_that_c4_keeps() -> None:
+    text = (
+        "Han gik. Hun kom, og de sov! »Nu?«\n"
+        "En linje uden slutning\n"
+        "For kort.\n"
+        "Vi bruger cookies på denne side.\n"
+        "Og saa videre til enden...\n"
+        "Til sidst kom foråret til byen.\n"
+    )
+    assert one(text)["c4_sentences"] == 4
+    row = one("Lorem ipsum dolor {sit} amet, lorem  ipsum.\n\nEns afsnit.\n\nEns afsnit.")
+    assert (row["lorem_ipsum"], row["curly_brackets"]) == (1, 1)
+    assert row["dup_paragraph_share"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gopher-v1", "c4-v1", "fineweb2-dan-v1", "dfm-2024-v1", "dfm-2025-v1", "danish-prose-v1"],
+)
+def test_every_published_rule_set_passes_plain_prose_and_stops_junk(name: str) -> None:
+    broken = [rule.broken().alias(rule.id) for rule in load(name).rules]
+    junk = "Lorem ipsum { 17 33 12 8 } " * 80
+    measured = measure(pl.Series([PROSE, junk]))
+    assert load(name).name == name
+    assert measured.select(pl.any_horizontal(broken)).to_series().to_list() == [False, True]
 
 
 @pytest.mark.parametrize(
