@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Install what the tests drive besides Python: Chromium, and a real S3 server (Ceph's radosgw).
+# Install what the tests drive besides Python: Chromium, a real S3 server (Ceph's radosgw), Slurm.
 set -euo pipefail
 wanted=()
 command -v chromium >/dev/null || wanted+=(chromium)
 command -v radosgw >/dev/null || wanted+=(ceph-mon ceph-osd radosgw)
+command -v slurmctld >/dev/null && command -v slurmd >/dev/null || wanted+=(slurm-wlm)
+command -v munged >/dev/null || wanted+=(munge)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "Please install ${wanted[*]} (Debian package names); tests that need them would fail." >&2

@@ -69,7 +69,7 @@ class ObjectStore:
         """Start monitor, storage daemon and gateway; returns when the gateway answers."""
         for name in ("mon", "osd", "run", "log", "rgw"):
             (self.folder / name).mkdir()
-        ports = _free_ports(3)
+        ports = free_ports(3)
         text = CONFIGURATION.format(fsid=uuid.uuid4(), ports=ports, folder=self.folder)
         (self.folder / "ceph.conf").write_text(text)
         if os.geteuid() == 0:
@@ -132,7 +132,8 @@ class ObjectStore:
         return done.stdout
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

@@ -5,13 +5,14 @@ setting (``DSK_ENGINE``) chooses. A cluster's workers see the same files under t
 that only names of files and small tables travel.
 """
 
+import atexit
 import multiprocessing
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -200,6 +201,18 @@ class _Call(Generic[Result]):
 
 _connected: dict[Engine, Any] = {}
 """Clients of clusters, kept while the process runs: starting jobs can take a while."""
+
+
+@atexit.register
+def disconnect() -> None:
+    """Let go of all clusters; jobs that were started for this process end."""
+    while _connected:
+        _, client = _connected.popitem()
+        with suppress(Exception):
+            started = client.cluster
+            client.close()
+            if started is not None:
+                started.close()
 
 
 @contextmanager
