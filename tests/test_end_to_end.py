@@ -18,7 +18,12 @@ from tokenizers import Tokenizer
 
 from dsk_assets.defs.flow import STAGES, stale
 from dsk_assets.defs.local import NightlyResult, run_nightly
-from dsk_assets.evidence import admission
+from dsk_assets.defs.transparency.openlineage import EVENTS
+from dsk_assets.evidence import admission, prov
+from dsk_assets.evidence.catalog import asset_partitions
+from dsk_assets.evidence.openlineage import delivery as openlineage
+from dsk_assets.evidence.openlineage.check import problems
+from dsk_assets.evidence.openlineage.events import run_id
 from dsk_assets.records import stage as records
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training import run
@@ -206,6 +211,34 @@ def test_a_checkpoint_leads_back_to_every_donation(night: Night):
                 queue.append(catalog.require(asset, partition or None).statement)
     assert {f"dsk:donations/landing[{donation}]" for donation in ADMITTED} <= reached
     assert f"dsk:donations/landing[{EXPIRED}]" not in reached
+
+
+def test_every_materialisation_is_told_once_to_catalogues_of_lineage(
+    night: Night, instance: dg.DagsterInstance
+):
+    catalog = night.catalog()
+    stated = [
+        run_id(snapshot)
+        for asset, partition in asset_partitions(catalog)
+        for snapshot in catalog.history(asset, partition)
+    ]
+    lines = openlineage.events_file(catalog.settings).read_text("utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    assert sorted(event["run"]["runId"] for event in events) == sorted(stated)
+    assert [problem for event in events for problem in problems(event)] == []
+    again = openlineage.deliver(catalog)
+    assert [(one.delivered, one.waiting) for one in again.receivers] == [(0, 0)]
+    (observed,) = instance.fetch_observations(EVENTS.key, limit=5).records
+    assert observed.asset_observation.metadata["delivered"].value == len(stated)
+
+
+def test_the_checkpoint_s_provenance_is_in_order_of_time(night: Night):
+    catalog = night.catalog()
+    closed = prov.closure(catalog, catalog.partitions("training/checkpoint")[-1])
+    assert {one.partition for one in closed.snapshots if one.asset == "donations/landing"} == {
+        *ADMITTED
+    }
+    assert closed.disorder() == []
 
 
 def test_a_second_night_finds_nothing_stale(night: Night, instance: dg.DagsterInstance):

@@ -12,6 +12,7 @@ from dsk_assets.cli.exposure import exposure
 from dsk_assets.cli.filter import filter_group
 from dsk_assets.cli.openlineage import openlineage
 from dsk_assets.cli.privacy import privacy
+from dsk_assets.cli.prov import prov
 from dsk_assets.errors import DskError
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
@@ -41,6 +42,7 @@ def main() -> None:
     """
 
 
+evidence.add_command(prov)
 main.add_command(evidence)
 main.add_command(exposure)
 main.add_command(openlineage)
