@@ -36,7 +36,8 @@ def test_a_changed_file_is_read_again(consortium: Path):
     [
         ("name: law\nversion: '1'\nlangauge: {}\n", "langauge"),
         ("name: law\nversion: '1'\npersonal_data: {max_density: -1}\n", "max_density"),
-        ("name: [", "cannot be read"),
+        ("name: [", "law.yaml is not readable YAML"),
+        ("name: law\nversion: '1'\nweight: 2\nweight: 3\n", "field weight is given twice"),
     ],
 )
 def test_a_policy_with_a_mistake_is_refused(consortium: Path, text: str, message: str):

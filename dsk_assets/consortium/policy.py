@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dsk_assets.consortium.reading import read_config
 from dsk_assets.errors import SettingsError
 
 
@@ -151,10 +151,7 @@ def read_policy(path: Path) -> Policy:
 @lru_cache(maxsize=256)
 def _read(path: Path, modified: int) -> Policy:
     """One policy file; read again when it was *modified* since."""
-    try:
-        return Policy.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the policy {path.name} cannot be read: {error}") from None
+    return read_config(path, Policy)
 
 
 def policy_for(consortium: Path, donation_id: str) -> Policy:

@@ -1,7 +1,7 @@
-"""Reading the consortium's registers: YAML files that people keep, taken at their word or refused.
+"""Reading the consortium's YAML files: registers and settings that people keep.
 
-A register is a list of entries, each a mapping. Unknown fields, missing fields, fields given twice
-and ids used twice are refused: a misspelt permission must never read as a default.
+They are taken at their word or refused. Unknown fields, missing fields, fields given twice and ids
+used twice are errors: a misspelt permission must never read as a default.
 """
 
 from collections.abc import Hashable
@@ -22,6 +22,7 @@ class Entry(BaseModel):
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 REMEDIES = {
     "missing": ("is missing", "add it"),
@@ -46,13 +47,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_register(path: Path, kind: type[AnyEntry], key: str) -> list[AnyEntry]:
-    """The entries of the register *path*, each a *kind*, sorted by their field *key*.
-
-    Raises :class:`SettingsError` that names file, entry, field and value, and says what to do.
-    """
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file; :class:`SettingsError` where it is missing or unreadable."""
     try:
-        content = yaml.load(path.read_text("utf-8"), _Loader)
+        return yaml.load(path.read_text("utf-8"), _Loader)
     except FileNotFoundError:
         raise SettingsError(
             f"{path.name} is not in {path.parent} — add it, or set DSK_CONSORTIUM to the folder "
@@ -63,6 +61,29 @@ def read_register(path: Path, kind: type[AnyEntry], key: str) -> list[AnyEntry]:
         raise SettingsError(
             f"{path.name} is not readable YAML in UTF-8: {detail} — correct it"
         ) from None
+
+
+def read_config(path: Path, kind: type[AnyModel]) -> AnyModel:
+    """The YAML file *path* as a *kind*.
+
+    Raises :class:`SettingsError` naming file, field and value: unknown fields are refused.
+    """
+    try:
+        return kind.model_validate(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "its content"
+    wrong = first["msg"].removeprefix("Value error, ")
+    value = "missing" if first["type"] == "missing" else repr(first["input"])
+    raise SettingsError(f"{path.name}: {field} is {value}: {wrong} — correct it")
+
+
+def read_register(path: Path, kind: type[AnyEntry], key: str) -> list[AnyEntry]:
+    """The entries of the register *path*, each a *kind*, sorted by their field *key*.
+
+    Raises :class:`SettingsError` that names file, entry, field and value, and says what to do.
+    """
+    content = read_yaml(path)
     if not isinstance(content, list):
         raise SettingsError(
             f"{path.name} holds {type(content).__name__} — write a list, one entry for each {key}"

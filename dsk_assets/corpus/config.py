@@ -1,17 +1,13 @@
 """``corpus.yaml`` of the consortium's folder: its tokenizer, its shards and its releases."""
 
 from pathlib import Path
-from typing import TypeVar
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from dsk_assets.consortium.policy import Section
-from dsk_assets.errors import SettingsError
+from dsk_assets.consortium.reading import read_config
 
 FILE = "corpus.yaml"
-
-AnySection = TypeVar("AnySection", bound=Section)
 
 
 class TokenizerConfig(Section):
@@ -57,28 +53,3 @@ class CorpusConfig(Section):
 def load_corpus(consortium: Path) -> CorpusConfig:
     """The consortium's ``corpus.yaml``; :class:`SettingsError` where it cannot be used."""
     return read_config(consortium / FILE, CorpusConfig)
-
-
-def read_config(path: Path, kind: type[AnySection]) -> AnySection:
-    """The YAML file *path* as a *kind*.
-
-    Raises :class:`SettingsError` naming file, field and value: unknown fields are refused.
-    """
-    try:
-        return kind.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path.name} is not in {path.parent} — add it, or set DSK_CONSORTIUM to the folder "
-            "that holds it"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise SettingsError(
-            f"{path.name} is not readable YAML in UTF-8: {detail} — correct it"
-        ) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "its content"
-    wrong = first["msg"].removeprefix("Value error, ")
-    value = "missing" if first["type"] == "missing" else repr(first["input"])
-    raise SettingsError(f"{path.name}: {field} is {value}: {wrong} — correct it")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from dsk_assets.consortium.policy import Section
-from dsk_assets.corpus.config import read_config
+from dsk_assets.consortium.reading import read_config
 
 FILE = "training.yaml"
 
