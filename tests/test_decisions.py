@@ -1,5 +1,6 @@
 """Decisions: one for each document, with the reason, and no text lost to a document dropped."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from dsk_assets.errors import MissingInputError, NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.filters.decisions import decisions, why
+from dsk_assets.filters.decontamination import contamination
 from dsk_assets.filters.duplicates import duplicates
 from dsk_assets.filters.language import language
 from dsk_assets.filters.quality import quality
@@ -22,7 +24,7 @@ from dsk_assets.settings import load_settings
 from tests.support import admit, documents, seed
 
 ONE, TWO = "dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0"
-STAGES = ("personal_data", "language", "quality", "duplicates")
+STAGES = ("personal_data", "language", "quality", "decontamination", "duplicates")
 
 STORY = (
     "Der var engang en gammel mølle, som stod på en bakke uden for byen, og hver morgen gik "
@@ -104,6 +106,7 @@ def donate(
         admit(catalog, gate, judged or language(catalog, donation))
     quality(catalog, donation)
     signatures(catalog, donation)
+    contamination(catalog, donation)
     admitted(catalog, donation)
 
 
@@ -154,6 +157,32 @@ def test_every_stage_gives_its_reason(catalog: Catalog) -> None:
         "personal_data": 1,
         "quality": 1,
     }
+
+
+def test_a_document_that_stands_in_an_evaluation_set_is_dropped(catalog: Catalog) -> None:
+    folder = catalog.settings.consortium / "evaluations"
+    folder.mkdir()
+    question = " ".join(HARBOUR.split()[10:40])
+    (folder / "havne.jsonl").write_text(json.dumps({"question": question.upper(), "answer": "B"}))
+    donate(catalog, ONE, {"clean": STORY, "seen": HARBOUR})
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {
+        "clean": ("", ""),
+        "seen": ("decontamination", "evaluation-overlap"),
+    }
+    told = why(catalog, "seen")
+    assert (
+        "18 of its sequences of 13 words also stand in evaluation sets, most of them in havne"
+        in told
+    )
+    assert "18 af dens rækker på 13 ord også står i evalueringssæt, de fleste i havne" in told
+    set_policy(catalog.settings.consortium, "decontamination: {max_overlaps: 18}\n")
+    tags = catalog.require("filtering/contamination", ONE)
+    duplicates(catalog)
+    assert reasons(catalog, ONE)["seen"] == ("", "")
+    assert contamination(catalog, ONE) == tags
+    (folder / "flere.txt").write_text(STORY)
+    assert contamination(catalog, ONE).counts["documents"] == 2
 
 
 def test_another_threshold_decides_again_without_tagging_again(catalog: Catalog) -> None:

@@ -169,7 +169,10 @@ GOOD = b'{"id": "a", "text": "hemmelig tekst"}\n'
         (GOOD + b'{"id": "b", "text": null}\n', "FILE line 2 has a text that is not a text"),
         (GOOD + b'{"id": true, "text": ""}\n', "FILE line 2 has an id that is neither"),
         (GOOD + GOOD, "the same id stands in FILE line 1 and in FILE line 2"),
-        (gzip.compress(GOOD * 99, mtime=0)[:-20], "FILE is damaged or cut off somewhere after line 1"),
+        (
+            gzip.compress(GOOD * 99, mtime=0)[:-20],
+            "FILE is damaged or cut off somewhere after line 1",
+        ),
         (zstandard.compress(GOOD * 99)[:-9], "FILE is damaged or cut off somewhere after line 1"),
         (b"PAR1" + GOOD, "FILE is no readable Parquet file — write it again"),
     ],

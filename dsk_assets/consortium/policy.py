@@ -97,6 +97,13 @@ class QualityPolicy(Section):
     """Other thresholds than the rule set's own, by rule."""
 
 
+class DecontaminationPolicy(Section):
+    """How much a document may have in common with the texts of evaluation sets."""
+
+    max_overlaps: int = Field(0, ge=0)
+    """Most sequences of 13 words that may stand in an evaluation set."""
+
+
 class DuplicatesPolicy(Section):
     """Which duplicates are dropped."""
 
@@ -115,6 +122,7 @@ class Policy(Section):
     personal_data: PersonalDataPolicy = PersonalDataPolicy()
     residual_risk: ResidualRiskPolicy = ResidualRiskPolicy()
     quality: QualityPolicy = QualityPolicy()
+    decontamination: DecontaminationPolicy = DecontaminationPolicy()
     duplicates: DuplicatesPolicy = DuplicatesPolicy()
     weight: float = Field(1.0, gt=0)
     """How often the donation's documents are read in one pass over a corpus release."""

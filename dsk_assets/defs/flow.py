@@ -19,6 +19,7 @@ BEFORE_WAREHOUSE: tuple[Stage, ...] = (
     filtering.PERSONAL_DATA,
     filtering.QUALITY,
     filtering.SIGNATURES,
+    filtering.CONTAMINATION,
     filtering.ADMITTED,
     filtering.DUPLICATES,
     filtering.DECISIONS,

@@ -16,7 +16,7 @@ from dsk_assets.gates.admitted import require_admitted
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/decisions"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "donation_id": pa.string(),
@@ -35,9 +35,9 @@ def decisions(catalog: Catalog, donation: str) -> Snapshot:
     """Decide on each document of *donation*: kept, or the first reason why not.
 
     Table ``decision``, exactly one row for each row of ``document``: ``stage`` (personal_data,
-    language, quality, duplicates, in this order; empty where kept), ``rule``, its ``value`` and
-    ``threshold``, ``survivor_id`` of a duplicate, and ``n_char`` of the donated text. Tags are
-    read, never made: another threshold only decides again. Demands an admission in force.
+    language, quality, decontamination, duplicates, in this order; empty where kept), ``rule``, its
+    ``value`` and ``threshold``, ``survivor_id`` of a duplicate, and ``n_char`` of the donated text.
+    Tags are read, never made: another threshold only decides again. Demands an admission in force.
     """
     admitted = require_admitted(catalog, donation)
     tags = tagged(catalog, donation)
@@ -150,7 +150,7 @@ def _reason(
                 f" på grund af personoplysninger i dokumentet ({row['rule']}).",
             )
         case "language":
-            found = _language(catalog, donation, row["doc_id"])
+            found = _tag(catalog, "filtering/language", donation, "language", row["doc_id"])
             return (
                 f", because {value} of its letters are in accepted languages and at least "
                 f"{threshold} must be; most of it is in {found}.",
@@ -160,6 +160,14 @@ def _reason(
         case "quality":
             build = snapshot.statement["predicate"]["buildDefinition"]
             return _broken(build["internalParameters"]["config"]["rule_set"], row)
+        case "decontamination":
+            found = _tag(catalog, "filtering/contamination", donation, "evaluation", row["doc_id"])
+            return (
+                f", because {value} of its sequences of 13 words also stand in evaluation sets, "
+                f"most of them in {found}; at most {threshold} may.",
+                f", fordi {_danish(value)} af dens rækker på 13 ord også står i evalueringssæt, "
+                f"de fleste i {found}; højst {_danish(threshold)} må.",
+            )
         case "duplicates":
             survivor = row["survivor_id"]
             return (
@@ -183,10 +191,11 @@ def _broken(rule_set: str, row: dict[str, Any]) -> tuple[str, str]:
     )
 
 
-def _language(catalog: Catalog, donation: str, doc_id: str) -> str:
-    tags = catalog.require("filtering/language", donation)
-    table = tags.table("language", ["doc_id", "language"])
-    found = table.filter(pc.field("doc_id") == doc_id)["language"].to_pylist()
+def _tag(catalog: Catalog, asset: str, donation: str, name: str, doc_id: str) -> str:
+    """The value *name* of a document in the table of *asset*, which has the asset's own name."""
+    tags = catalog.require(asset, donation)
+    table = tags.table(asset.partition("/")[2], ["doc_id", name])
+    found = table.filter(pc.field("doc_id") == doc_id)[name].to_pylist()
     return str(found[0]) if found else "?"
 
 

@@ -132,7 +132,7 @@ def _source(catalog: Catalog, donation: str) -> _Source | None:
     except MissingInputError:
         return None
     redacted = catalog.require("filtering/personal_data", donation).only("document/")
-    for made in (tags.quality, signatures):
+    for made in (tags.quality, tags.contamination, signatures):
         build = made.statement["predicate"]["buildDefinition"]
         digests = {one["digest"]["sha256"] for one in build["resolvedDependencies"]}
         if redacted.digest not in digests:

@@ -15,6 +15,7 @@ from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.filters.ruleset import Rule, for_policy
 
 LANGUAGE_RULE = "accepted-language"
+EVALUATION_RULE = "evaluation-overlap"
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,26 @@ class Tagged:
     language: Snapshot
     personal_data: Snapshot
     quality: Snapshot
+    contamination: Snapshot
     policy: Policy
 
     @property
     def inputs(self) -> list[Snapshot]:
         """All that :func:`verdicts` reads."""
-        return [self.documents, self.language, self.personal_data, self.quality]
+        return [
+            self.documents,
+            self.language,
+            self.personal_data,
+            self.quality,
+            self.contamination,
+        ]
 
     @property
     def config(self) -> dict[str, Any]:
         """All settings that change what :func:`verdicts` says."""
         return {
             "min_share": self.policy.language.min_share,
+            "max_overlaps": self.policy.decontamination.max_overlaps,
             "rule_set": self.policy.quality.rules,
             "rules": [
                 rule.model_dump(mode="json", include={"id", "measure", "min", "max"})
@@ -52,6 +61,7 @@ def tagged(catalog: Catalog, donation: str) -> Tagged:
         language=catalog.require("filtering/language", donation),
         personal_data=catalog.require("filtering/personal_data", donation).only("pii_outcome/"),
         quality=catalog.require("filtering/quality", donation),
+        contamination=catalog.require("filtering/contamination", donation),
         policy=policy_for(catalog.settings.consortium, donation.partition("@")[0]),
     )
 
@@ -69,8 +79,9 @@ def verdicts(tags: Tagged) -> pl.DataFrame:
     outcome = _read(tags.personal_data, "pii_outcome", ["doc_id", "outcome", "reason", "findings"])
     language = _read(tags.language, "language", ["doc_id", "accepted_share"])
     attributes = _read(tags.quality, "attribute", measures).with_columns(measured=True)
+    overlaps = _read(tags.contamination, "contamination", ["doc_id", "overlaps"])
     documents = rows.select("doc_id", "donation_id", document_n_char="n_char")
-    for table in (outcome, language, attributes):
+    for table in (outcome, language, attributes, overlaps):
         documents = documents.join(table, on="doc_id", how="left", maintain_order="left")
     _demand_all(tags, documents)
     withheld = _reason(
@@ -88,9 +99,12 @@ def verdicts(tags: Tagged) -> pl.DataFrame:
 def judge(tags: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     """The verdicts of *policy* on documents of which personal data is no question.
 
-    *tags* has one row a document: ``doc_id``, ``donation_id``, ``accepted_share`` and the quality
-    measures. Returns what :func:`verdicts` does, in the order of *tags*.
+    *tags* has one row a document: ``doc_id``, ``donation_id``, ``accepted_share``, the quality
+    measures and, where evaluation sets were looked for, ``overlaps``. Returns what
+    :func:`verdicts` does, in the order of *tags*.
     """
+    if "overlaps" not in tags.columns:
+        tags = tags.with_columns(overlaps=pl.lit(None, pl.Int64))
     reasons = _reasons(policy, for_policy(policy.quality).rules)
     columns = ["doc_id", "donation_id", pl.col("n_char").cast(pl.Int64), _first(reasons)]
     return tags.select(columns).unnest("reason")
@@ -105,6 +119,7 @@ def _first(reasons: list[tuple[pl.Expr, pl.Expr]]) -> pl.Expr:
 def _reasons(policy: Policy, rules: tuple[Rule, ...]) -> list[tuple[pl.Expr, pl.Expr]]:
     """Conditions on the text that drop a document, in the order of judgement."""
     share, least = pl.col("accepted_share"), policy.language.min_share
+    overlaps, most = pl.col("overlaps"), policy.decontamination.max_overlaps
     return [
         (share < least, _reason("language", LANGUAGE_RULE, share, least)),
         *(
@@ -113,6 +128,10 @@ def _reasons(policy: Policy, rules: tuple[Rule, ...]) -> list[tuple[pl.Expr, pl.
                 _reason("quality", rule.id, pl.col(rule.measure), rule.threshold),
             )
             for rule in rules
+        ),
+        (
+            overlaps > most,
+            _reason("decontamination", EVALUATION_RULE, overlaps, most),
         ),
     ]
 

@@ -99,6 +99,11 @@ PARQUET: dict[str, ParquetTable] = {
     "attribute": ParquetTable(
         "filtering/quality", _columns("doc_id"), partition="donation", measures=True
     ),
+    "contamination": ParquetTable(
+        "filtering/contamination",
+        _columns("doc_id evaluation") | _columns("overlaps", "bigint"),
+        partition="donation",
+    ),
     "signature": ParquetTable(
         "filtering/signatures",
         _columns("doc_id donation_id") | _columns("n_char", "bigint"),

@@ -2,7 +2,14 @@
 
 from dsk_assets.defs.partitions import DONATION
 from dsk_assets.defs.stage import Stage
-from dsk_assets.filters import decisions, duplicates, language, quality, signatures
+from dsk_assets.filters import (
+    decisions,
+    decontamination,
+    duplicates,
+    language,
+    quality,
+    signatures,
+)
 from dsk_assets.gates import admitted
 from dsk_assets.privacy import stage as privacy
 
@@ -47,6 +54,15 @@ SIGNATURES = Stage(
     keys=admitted.current_donations,
     principle="4",
 )
+CONTAMINATION = Stage(
+    "filtering/contamination",
+    decontamination.contamination,
+    decontamination.CODE_VERSION,
+    deps=("filtering/personal_data",),
+    partitions=DONATION,
+    keys=admitted.current_donations,
+    principle="4",
+)
 ADMITTED = Stage(
     "filtering/admitted",
     admitted.admitted,
@@ -67,6 +83,7 @@ DUPLICATES = Stage(
         "filtering/personal_data*",
         "filtering/quality*",
         "filtering/signatures*",
+        "filtering/contamination*",
     ),
     principle="4",
 )
@@ -79,6 +96,7 @@ DECISIONS = Stage(
         "filtering/language",
         "filtering/personal_data",
         "filtering/quality",
+        "filtering/contamination",
         "filtering/duplicates",
     ),
     kinds=frozenset({"duckdb", "parquet"}),

@@ -17,6 +17,7 @@ DOCUMENTATION = {
     "filtering/language": "The language of each document.",
     "filtering/personal_data": "Documents without personal data, and what was found and done.",
     "filtering/quality": "Measures of each document's quality.",
+    "filtering/contamination": "Documents that overlap with evaluation sets.",
     "filtering/signatures": "What documents are compared by to find duplicates.",
     "filtering/admitted": "The gates' decisions that together admit a donation.",
     "filtering/duplicates": "Documents that repeat another one, across all donations.",
@@ -73,7 +74,7 @@ _TEXT = "document.text"
 COLUMNS: dict[str, tuple[Column, ...]] = {
     "filtering/language": (
         *_same("language", "doc_id n_char", _DOCUMENTS, "document"),
-        *_made("language", "language confidence accepted_share", _DOCUMENTS, _TEXT),
+        *_made("language", "language confidence accepted_share paragraphs", _DOCUMENTS, _TEXT),
     ),
     "filtering/personal_data": (
         *_same("document", "doc_id donation_id ordinal added created", _DOCUMENTS, "document"),
@@ -88,14 +89,18 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
         *_same("attribute", "doc_id", _REDACTED, "document"),
         *_made("attribute", "*", _REDACTED, _TEXT),
     ),
+    "filtering/contamination": (
+        *_same("contamination", "doc_id", _REDACTED, "document"),
+        *_made("contamination", "evaluation overlaps", _REDACTED, _TEXT),
+    ),
     "filtering/signatures": (
         *_same("signature", "doc_id donation_id n_char", _REDACTED, "document"),
-        *_made("signature", "text_sha256 minhash", _REDACTED, _TEXT),
+        *_made("signature", "text_sha256 bands shingles", _REDACTED, _TEXT),
     ),
     "filtering/duplicates": (
         *_same("duplicate", "doc_id", "filtering/signatures", "signature"),
         *_made("duplicate", "cluster_id survivor_id kind similarity", "filtering/signatures",
-               "signature.minhash"),
+               "signature.bands"),
         *_made("duplicate", "cluster_id survivor_id kind similarity", "filtering/signatures",
                "signature.text_sha256"),
     ),
