@@ -6,7 +6,10 @@ import pyarrow as pa
 import pytest
 
 from dsk_assets.errors import CorruptedError, MissingInputError
-from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.catalog import Catalog, asset_partitions
+from dsk_assets.evidence.openlineage.check import problems
+from dsk_assets.evidence.openlineage.delivery import deliver
+from dsk_assets.evidence.openlineage.events import Projector
 from dsk_assets.settings import load_settings
 from tests.object_store import ACCESS_KEY, REGION, SECRET_KEY, ObjectStore
 from tests.support import admit, seed
@@ -55,6 +58,23 @@ def test_a_changed_object_is_found_and_made_again(on_s3: Catalog):
         on_s3.require("a/x").json("x.json")
     assert seed(on_s3, "a/x", files={"x.json": [1]}).json("x.json") == [1]
     assert len(on_s3.history("a/x")) == 2
+
+
+def test_statements_are_listed_and_told_as_on_a_disk(on_s3: Catalog, tmp_path):
+    on_disk = Catalog(load_settings(home=tmp_path / "another"))
+    for one in (on_s3, on_disk):
+        assert asset_partitions(one) == {}
+        for number in range(3):
+            seed(one, "corpus/shards", "k", files={"n": number})
+            seed(one, "corpus/tokenizer", files={"n": number % 2})
+        assert asset_partitions(one) == {
+            ("corpus/shards", "k"): [1, 2, 3], ("corpus/tokenizer", None): [1, 2, 3],
+        }  # fmt: skip
+        assert deliver(one).receivers[0].delivered == 6
+    event = Projector(on_s3).event(on_s3.require("corpus/tokenizer"))
+    assert problems(event) == []
+    assert event["outputs"][0]["facets"]["storage"]["storageLayer"] == "s3"
+    assert event["outputs"][0]["facets"]["dataSource"]["uri"].startswith("s3://")
 
 
 def test_a_missing_object_is_named(on_s3: Catalog):

@@ -15,7 +15,7 @@ from dsk_assets.cli.main import main
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot, asset_partitions
 from dsk_assets.evidence.openlineage import assets, facets
 from dsk_assets.evidence.openlineage.check import problems, schemas
-from dsk_assets.evidence.openlineage.events import Projector, run_id, split_key
+from dsk_assets.evidence.openlineage.events import Projector, run_id
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import load_settings
@@ -251,12 +251,6 @@ def test_installations_are_told_apart_by_their_namespace(settings):
     named = load_settings(home=settings.home, openlineage_namespace="prod")
     event = event_of(Catalog(named), seed(Catalog(named), "consortium/members", files={"a": 1}))
     assert event["job"]["namespace"] == event["outputs"][0]["namespace"] == "prod"
-
-
-@pytest.mark.parametrize("key", ["corpus/release", "corpus/shards[dsk-2026-0001@1.0.0]"])
-def test_keys_fall_into_asset_and_partition(key: str):
-    asset, partition = split_key(key)
-    assert (f"{asset}[{partition}]" if partition else asset) == key
 
 
 OWN = [

@@ -314,6 +314,16 @@ def test_only_one_delivery_at_a_time(quiet: Catalog):
         deliver(quiet, QUICK)
 
 
+def test_another_lake_needs_an_outbox_of_its_own(quiet: Catalog, tmp_path: Path):
+    fill(quiet)
+    deliver(quiet, QUICK)
+    other = Catalog(load_settings(home=quiet.settings.home, lake=str(tmp_path / "other")))
+    fill(other)
+    with pytest.raises(DeliveryError, match="DSK_HOME of its own"):
+        deliver(other, QUICK)
+    assert deliver(quiet, QUICK).receivers[0].waiting == 0
+
+
 def test_a_report_counts_what_waits_and_sends_nothing(catalog: Catalog, receiver: Receiver):
     fill(catalog)
     assert [one.waiting for one in report(catalog).receivers] == [6, 6]

@@ -361,10 +361,16 @@ class Catalog:
         )
 
 
-def asset_partitions(catalog: Catalog) -> Iterator[tuple[str, str | None]]:
-    """Every asset partition that has ever been materialised, in alphabetical order."""
-    for group in catalog.lake.names(STATEMENTS):
-        for noun in catalog.lake.names(f"{STATEMENTS}/{group}"):
-            asset = f"{group}/{noun}"
-            for name in catalog.lake.names(f"{STATEMENTS}/{asset}"):
-                yield asset, None if name == UNPARTITIONED else name
+def asset_partitions(catalog: Catalog) -> dict[tuple[str, str | None], list[int]]:
+    """Every asset partition that was ever materialised, in alphabetical order, and its numbers.
+
+    One listing of the whole folder, and no statement is opened.
+    """
+    found: dict[tuple[str, str | None], list[int]] = {}
+    for path in catalog.lake.files(STATEMENTS):
+        folder, _, name = path.rpartition("/")
+        asset, _, partition = folder.rpartition("/")
+        if name.endswith(".json"):
+            key = (asset, None if partition == UNPARTITIONED else partition)
+            found.setdefault(key, []).append(int(name.removesuffix(".json")))
+    return found

@@ -79,6 +79,16 @@ class Lake:
             for path in Path(f"{self.root}/{folder}").rglob(".tmp-*"):
                 path.unlink(missing_ok=True)
 
+    def files(self, folder: str) -> list[str]:
+        """Paths of all files below *folder*, relative to it, sorted; no temporary ones."""
+        root = f"{self.root}/{folder}"
+        if self.is_local:
+            found = [f"{at}/{name}" for at, _, names in os.walk(root) for name in names]
+        else:
+            found = [str(path) for path in self.fs.find(root)]
+        paths = (path.removeprefix(f"{root}/") for path in found)
+        return sorted(path for path in paths if not path.rpartition("/")[2].startswith(".tmp-"))
+
     def read(self, path: str) -> bytes:
         """The bytes of *path*; :class:`MissingInputError` where there is no such file."""
         try:

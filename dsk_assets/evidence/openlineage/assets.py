@@ -5,7 +5,7 @@ are Python over Arrow. An event names only columns that the table really has and
 statement really lists, so an entry that falls behind the code disappears instead of lying.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 DOCUMENTATION = {
@@ -120,7 +120,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
 """For each asset, where its columns come from; ``*`` are the table's columns not named else."""
 
 
-def columns(asset: str, fields: list[str]) -> list[Column]:
+def columns(asset: str, fields: Sequence[str]) -> list[Column]:
     """The known origins of *asset*'s columns that are among *fields* (``table.column``)."""
     known = COLUMNS.get(asset, ())
     named = {column.column for column in known}

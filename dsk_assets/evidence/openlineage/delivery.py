@@ -206,7 +206,7 @@ def deliver(catalog: Catalog, patience: Patience | None = None) -> Report:
     patience = patience or Patience()
     deadline = time.monotonic() + patience.total
     settings = catalog.settings
-    with _lock(settings), Outbox(folder(settings)) as outbox:
+    with _outbox(settings) as outbox:
         unreadable = outbox.collect(catalog)
         projector = Projector(catalog)
         delivered = []
@@ -226,7 +226,7 @@ def replay(
     :class:`~dsk_assets.errors.DeliveryError` where another delivery is under way.
     """
     settings = catalog.settings
-    with _lock(settings), Outbox(folder(settings)) as outbox:
+    with _outbox(settings) as outbox:
         outbox.collect(catalog)
         position = since if isinstance(since, int) else outbox.first(since)
         for name in _names(settings):
@@ -241,7 +241,7 @@ def replay(
 def report(catalog: Catalog) -> Report:
     """What a delivery would find, without sending anything."""
     settings = catalog.settings
-    with _lock(settings), Outbox(folder(settings)) as outbox:
+    with _outbox(settings) as outbox:
         unreadable = outbox.collect(catalog)
         waiting = []
         for name in _names(settings):
@@ -330,12 +330,15 @@ def _cut(path: Path, size: int, runs: set[str]) -> int:
 
 
 @contextmanager
-def _lock(settings: Settings) -> Iterator[None]:
-    """One delivery at a time for each ``DSK_HOME``."""
+def _outbox(settings: Settings) -> Iterator[Outbox]:
+    """The outbox, for one delivery at a time."""
     folder(settings).mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder(settings) / "lock", timeout=0):
-            yield
+        with (
+            FileLock(folder(settings) / "lock", timeout=0),
+            Outbox(folder(settings), settings.lake_url) as outbox,
+        ):
+            yield outbox
     except Timeout:
         raise DeliveryError(
             "another delivery of OpenLineage events is under way — wait until it ends"

@@ -9,50 +9,37 @@ partitions of one asset. Spec: https://openlineage.io/docs/spec/object-model
 
 import contextlib
 import datetime as dt
-import re
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 from openlineage.client import constants, event_v2
 from openlineage.client.generated import (
     base,
     base_subset_dataset,
-    column_lineage_dataset,
     data_quality_assertions_dataset,
-    dataset_type_dataset,
     dataset_version_dataset,
-    datasource_dataset,
-    documentation_dataset,
     documentation_job,
     job_type_job,
     output_statistics_output_dataset,
-    ownership_dataset,
     ownership_job,
     parent_run,
     processing_engine_run,
-    schema_dataset,
     source_code_location_job,
-    storage_dataset,
-    tags_dataset,
 )
 from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_static_uuid
 
-from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.evidence.openlineage import assets, facets
-from dsk_assets.lake.digests import sha256_json
+from dsk_assets.evidence.openlineage import assets, datasets, facets
+from dsk_assets.evidence.openlineage.datasets import OWNER, Descriptions, owned_by
 
 PRODUCER = "urn:dsk:platform"
 SOURCES = "dsk-source"
 """Namespace of inputs from outside the lake: deliveries, registers, base models."""
-OWNER = "team:data-engineering"
 _RUNS = uuid.UUID("0b9b9b60-5a0f-5d4c-9a51-6b0f4a3f6d5e")
-_URI = re.compile(r"(?P<asset>[^\[]+)(\[(?P<partition>.+)\])?")
 
 event_v2.set_producer(PRODUCER)
 
@@ -69,8 +56,7 @@ class Projector:
     def __init__(self, catalog: Catalog):
         self.catalog = catalog
         self.namespace = catalog.settings.openlineage_namespace
-        self._described: dict[str, dict[str, base.DatasetFacet]] = {}
-        self._schemas: dict[str, schema_dataset.SchemaDatasetFacet | None] = {}
+        self._datasets = Descriptions(catalog)
 
     def event(self, snapshot: Snapshot) -> dict[str, Any]:
         """The COMPLETE event of the run that made *snapshot*."""
@@ -84,7 +70,9 @@ class Projector:
             inputs=self._inputs(snapshot),
             outputs=[self._output(snapshot)],
         )
-        return Serde.to_dict(event)
+        told = Serde.to_dict(event)
+        self._describe(told, snapshot)
+        return told
 
     def _run_facets(self, snapshot: Snapshot) -> dict[str, base.RunFacet]:
         details = snapshot.statement["predicate"]["runDetails"]
@@ -119,162 +107,50 @@ class Projector:
             output["subset"] = base_subset_dataset.OutputSubsetOutputDatasetFacet(
                 _partition(snapshot.asset, snapshot.partition)
             )
-        known = self._describe(snapshot) | {"version": _version(snapshot.digest)}
-        known |= self._columns(snapshot) | _own(snapshot)
-        return event_v2.OutputDataset(
-            self.namespace, snapshot.asset, output, facets=known | self._owners(snapshot)
-        )
+        known = {"version": _version(snapshot.digest)} | _own(snapshot)
+        read = {asset for asset, _, _ in map(_materialised, _dependencies(snapshot)) if asset}
+        columns = self._datasets.of(snapshot).columns
+        lineage = datasets.column_lineage(self.namespace, snapshot.asset, columns, read)
+        if lineage is not None:
+            known["columnLineage"] = lineage
+        return event_v2.OutputDataset(self.namespace, snapshot.asset, output, facets=known)
 
     def _inputs(self, snapshot: Snapshot) -> list[event_v2.InputDataset]:
         found = []
-        described: set[str] = set()
         judged = _decision(snapshot)
         for dependency in _dependencies(snapshot):
-            scheme, _, rest = dependency["uri"].partition(":")
+            _, _, name = dependency["uri"].partition(":")
             known: dict[str, base.DatasetFacet] = {
                 "version": _version(dependency["digest"]["sha256"])
             }
-            if scheme == SOURCES:
-                found.append(event_v2.InputDataset(SOURCES, rest, facets=known))
+            asset, partition, _ = _materialised(dependency)
+            if asset is None:
+                found.append(event_v2.InputDataset(SOURCES, name, facets=known))
                 continue
-            asset, partition = split_key(rest)
-            if asset not in described:
-                described.add(asset)
-                known |= self._describe_input(asset, partition, dependency)
             of_input: dict[str, base.InputDatasetFacet] = {}
             if partition:
                 of_input["subset"] = base_subset_dataset.InputSubsetInputDatasetFacet(
                     _partition(asset, partition)
                 )
-            if judged and judged.judged == rest:
+            if judged and judged.judged == name:
                 of_input["dataQualityAssertions"] = _assertions(judged)
             found.append(event_v2.InputDataset(self.namespace, asset, of_input, facets=known))
         return found
 
-    def _describe_input(
-        self, asset: str, partition: str | None, dependency: Mapping[str, Any]
-    ) -> dict[str, base.DatasetFacet]:
-        statement = dependency["annotations"]["statement"]
-        if statement not in self._described:
-            for snapshot in reversed(self.catalog.history(asset, partition)):
-                if snapshot.statement_digest == statement:
-                    self._describe(snapshot)
-                    break
-        return self._described.get(statement, {})
-
-    def _describe(self, snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
-        """What the dataset is, whichever partition: the same objects for equal code."""
-        known = self._described.get(snapshot.statement_digest)
-        if known is None:
-            known = self._described[snapshot.statement_digest] = self._facets(snapshot)
-        return known
-
-    def _facets(self, snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
-        zone = snapshot.folder.split("/")[0]
-        tables = _tables(snapshot)
-        lake = self.catalog.lake
-        found: dict[str, base.DatasetFacet] = {
-            "dataSource": datasource_dataset.DatasourceDatasetFacet(
-                zone, f"urn:dsk:lake:{zone}" if lake.is_local else lake.url(zone)
-            ),
-            "storage": storage_dataset.StorageDatasetFacet(
-                "file" if lake.is_local else "s3", "parquet" if tables else _format(snapshot)
-            ),
-            "datasetType": dataset_type_dataset.DatasetTypeDatasetFacet(
-                "MODEL"
-                if snapshot.asset == "training/checkpoint"
-                else "TABLE"
-                if tables
-                else "FILE"
-            ),
-            "ownership": ownership_dataset.OwnershipDatasetFacet(
-                [ownership_dataset.Owner(OWNER, "MAINTAINER")]
-            ),
-            "tags": tags_dataset.TagsDatasetFacet(
-                [tags_dataset.TagsDatasetFacetFields("zone", zone, "DSK")]
-            ),
-        }
-        text = assets.documentation(snapshot.asset)
-        if text:
-            found["documentation"] = documentation_dataset.DocumentationDatasetFacet(
-                text, "text/plain"
-            )
-        schema = self._schema(snapshot, tables)
-        if schema is not None:
-            found["schema"] = schema
-        return found
-
-    def _schema(
-        self, snapshot: Snapshot, tables: Mapping[str, str]
-    ) -> schema_dataset.SchemaDatasetFacet | None:
-        """The columns of all tables as ``table.column``; read once for each code and configuration.
-
-        None where there are none, or where the files are gone by now.
-        """
-        internal = snapshot.statement["predicate"]["buildDefinition"]["internalParameters"]
-        key = sha256_json(
-            [snapshot.asset, internal["codeVersion"], internal["config"], sorted(tables)]
-        )
-        if key not in self._schemas:
-            try:
-                fields = [
-                    schema_dataset.SchemaDatasetFacetFields(
-                        f"{table}.{field.name}", str(field.type)
-                    )
-                    for table, name in tables.items()
-                    for field in pq.read_schema(snapshot.path(name))
-                ]
-            except (CorruptedError, MissingInputError):
-                return None
-            facet = schema_dataset.SchemaDatasetFacet(fields) if fields else None
-            self._schemas[key] = facet
-        return self._schemas[key]
-
-    def _columns(self, snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
-        schema = self._describe(snapshot).get("schema")
-        if not isinstance(schema, schema_dataset.SchemaDatasetFacet):
-            return {}
-        read = {dependency["uri"].removeprefix("dsk:").split("[")[0]
-                for dependency in _dependencies(snapshot)}  # fmt: skip
-        lineage: dict[str, column_lineage_dataset.Fields] = {}
-        for column in assets.columns(snapshot.asset, [field.name for field in schema.fields or ()]):
-            if column.asset in read:
-                fields = lineage.setdefault(column.column, column_lineage_dataset.Fields([]))
-                fields.inputFields.append(
-                    column_lineage_dataset.InputField(
-                        self.namespace, column.asset, column.source,
-                        [column_lineage_dataset.Transformation(
-                            "DIRECT", column.kind, masking=column.masking)],
-                    )
-                )  # fmt: skip
-        return (
-            {"columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(lineage)}
-            if lineage
-            else {}
-        )
-
-    def _owners(self, snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
-        """A landed donation is also the donor's, who is named by company number."""
-        manifest = _manifest(snapshot)
-        if manifest is None:
-            return {}
-        owners = [
-            ownership_dataset.Owner(OWNER, "MAINTAINER"),
-            ownership_dataset.Owner(f"cvr:{manifest['donor']['cvr']}", "DONOR"),
-        ]
-        return {"ownership": ownership_dataset.OwnershipDatasetFacet(owners)}
+    def _describe(self, event: dict[str, Any], snapshot: Snapshot) -> None:
+        """Add what datasets are: to the output, and to each dataset once among the inputs."""
+        (output,) = event["outputs"]
+        output["facets"] = {**self._datasets.of(snapshot).facets, **output["facets"]}
+        described = set()
+        for told, dependency in zip(event["inputs"], _dependencies(snapshot), strict=True):
+            asset, partition, statement = _materialised(dependency)
+            if asset is not None and asset not in described:
+                described.add(asset)
+                told["facets"] |= self._datasets.of_input(asset, partition, statement).facets
 
 
 LANDING = "donations/landing"
 MANIFEST = "manifest.json"
-
-
-def split_key(key: str) -> tuple[str, str | None]:
-    """Asset and partition of ``asset[partition]``."""
-    match = _URI.fullmatch(key)
-    if match is None:
-        raise CorruptedError(f"{key!r} does not name an asset — restore the statement from a copy")
-    return match["asset"], match["partition"]
 
 
 def _dependencies(snapshot: Snapshot) -> list[dict[str, Any]]:
@@ -282,6 +158,15 @@ def _dependencies(snapshot: Snapshot) -> list[dict[str, Any]]:
         "resolvedDependencies"
     ]
     return dependencies
+
+
+def _materialised(dependency: Mapping[str, Any]) -> tuple[str | None, str | None, str]:
+    """Asset, partition and statement of an input; the asset is None for one from outside."""
+    scheme, _, key = dependency["uri"].partition(":")
+    if scheme != "dsk":
+        return None, None, ""
+    asset, _, partition = key.rstrip("]").partition("[")
+    return asset, partition or None, dependency["annotations"]["statement"]
 
 
 def _moment(timestamp: str) -> dt.datetime:
@@ -335,21 +220,6 @@ def _partition(asset: str, partition: str) -> base_subset_dataset.PartitionSubse
     )
 
 
-def _tables(snapshot: Snapshot) -> dict[str, str]:
-    """The first part of each table."""
-    found: dict[str, str] = {}
-    for file in snapshot.files:
-        table, _, part = file.name.partition("/")
-        if part.endswith(".parquet"):
-            found.setdefault(table, file.name)
-    return found
-
-
-def _format(snapshot: Snapshot) -> str:
-    endings = {Path(file.name).suffix.removeprefix(".") or "mixed" for file in snapshot.files}
-    return endings.pop() if len(endings) == 1 else "mixed"
-
-
 def _manifest(snapshot: Snapshot) -> dict[str, Any] | None:
     """The manifest of a landed donation, unless it has been erased."""
     if snapshot.asset != LANDING:
@@ -371,7 +241,8 @@ def _decision(snapshot: Snapshot) -> admission.Decision | None:
 def _own(snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
     manifest, decision = _manifest(snapshot), _decision(snapshot)
     if manifest is not None:
-        return facets.of_manifest(manifest)
+        donor = f"cvr:{manifest['donor']['cvr']}"
+        return {"ownership": owned_by(OWNER, donor), **facets.of_manifest(manifest)}
     if decision is not None:
         return {"dsk_gate": facets.of_decision(decision)}
     if snapshot.asset == "filtering/personal_data":

@@ -8,15 +8,14 @@ again from the statements, with the same run ids.
 
 import datetime as dt
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsk_assets.errors import CorruptedError
+from dsk_assets.errors import CorruptedError, DeliveryError
 from dsk_assets.evidence.catalog import UNPARTITIONED, Catalog, asset_partitions
 from dsk_assets.evidence.openlineage.events import run_id
-from dsk_assets.lake.progress import track
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS event (
@@ -28,6 +27,7 @@ CREATE TABLE IF NOT EXISTS event (
     time TEXT NOT NULL,
     UNIQUE (asset, partition, number)
 );
+CREATE TABLE IF NOT EXISTS lake (url TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS receiver (name TEXT PRIMARY KEY, bytes INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS waiting (
     receiver TEXT NOT NULL,
@@ -57,12 +57,22 @@ class Entry:
 class Outbox:
     """The queues of all receivers. Used by one process at a time (see ``delivery``)."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, lake: str):
         folder.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(folder / "outbox.sqlite", isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_TABLES)
+        self._connection.execute(
+            "INSERT INTO lake SELECT ? WHERE NOT EXISTS (SELECT * FROM lake)", (lake,)
+        )
+        ((own,),) = self._connection.execute("SELECT url FROM lake")
+        if own != lake:
+            self._connection.close()
+            raise DeliveryError(
+                f"{folder} holds events of the lake {own} and not of {lake} — give each lake a "
+                "DSK_HOME of its own, or remove the folder to begin anew"
+            )
 
     def __enter__(self) -> "Outbox":
         return self
@@ -85,10 +95,11 @@ class Outbox:
                 "GROUP BY asset, partition"
             )
         }
-        for asset, partition in track(list(asset_partitions(catalog)), "New statements"):
-            stream = (asset, partition or UNPARTITIONED)
+        for (asset, partition), numbers in asset_partitions(catalog).items():
+            number, time = known.get((asset, partition or UNPARTITIONED), (0, ""))
+            new = [following for following in numbers if following > number]
             try:
-                found += _since(catalog, asset, partition, *known.get(stream, (0, "")))
+                found += _entries(catalog, asset, partition, new, time)
             except CorruptedError:
                 unreadable.append(f"{asset}[{partition}]" if partition else asset)
         with self._transaction():
@@ -209,17 +220,18 @@ class Outbox:
         self._connection.execute("COMMIT")
 
 
-def _since(
-    catalog: Catalog, asset: str, partition: str | None, number: int, time: str
-) -> Iterator[tuple[str, str, str, int, str]]:
-    """Time, asset, partition, number and run id of the statements after number *number*.
+def _entries(
+    catalog: Catalog, asset: str, partition: str | None, numbers: Iterable[int], time: str
+) -> list[tuple[str, str, str, int, str]]:
+    """Time, asset, partition, number and run id of the statements *numbers*.
 
     Within a partition times never fall below *time* or the one before, whatever the clock did:
     their order is that of their numbers.
     """
-    for following in catalog.numbers(asset, partition):
-        if following > number:
-            snapshot = catalog.numbered(asset, partition, following)
-            details = snapshot.statement["predicate"]["runDetails"]
-            time = max(time, details["metadata"]["finishedOn"])
-            yield time, asset, partition or UNPARTITIONED, following, run_id(snapshot)
+    found = []
+    for number in numbers:
+        snapshot = catalog.numbered(asset, partition, number)
+        details = snapshot.statement["predicate"]["runDetails"]
+        time = max(time, details["metadata"]["finishedOn"])
+        found.append((time, asset, partition or UNPARTITIONED, number, run_id(snapshot)))
+    return found
