@@ -29,7 +29,16 @@ _PLACEHOLDER = re.compile(rf"<(?:{'|'.join(PRIORITY)})(?:_\d{{1,4}})?>")
 """What redaction leaves behind; anything else between angle brackets is searched."""
 _CODE = [
     Path(__file__).with_name(f"{name}.py")
-    for name in ("analyser", "entities", "gazetteer", "normalise", "redact", "residual", "special")
+    for name in (
+        "analyser",
+        "entities",
+        "gazetteer",
+        "name_model",
+        "normalise",
+        "redact",
+        "residual",
+        "special",
+    )
 ]
 _log = logging.getLogger("presidio-analyzer")
 

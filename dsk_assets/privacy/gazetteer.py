@@ -3,6 +3,7 @@
 The lists are built by :mod:`dsk_assets.privacy.names_build`, which says what they are made of.
 """
 
+import gzip
 import re
 import unicodedata
 from functools import cache, lru_cache
@@ -72,6 +73,31 @@ def cities() -> frozenset[str]:
 
 
 @cache
+def lexicon() -> frozenset[str]:
+    """Keys of words that are written in lower case in Danish text."""
+    return frozenset(gzip.decompress((DATA / "lexicon.txt.gz").read_bytes()).decode().split())
+
+
+def is_ordinary(word: str) -> bool:
+    """Whether *word* is in the lexicon, with or without a genitive s."""
+    bare = key(word)
+    return bare in lexicon() or bare.removesuffix("s") in lexicon()
+
+
+@cache
+def places() -> dict[str, str]:
+    """Keys of countries, states and cities: ``P`` for a whole name, ``v`` for a word of one."""
+    found: dict[str, str] = {}
+    for name in (DATA / "places.txt").read_text("utf-8").splitlines():
+        words = re.findall(r"[^\W\d_]{3,}", name)
+        for word in words:
+            found.setdefault(key(word), "v")
+        if len(words) == 1:
+            found[key(name)] = "P"
+    return found
+
+
+@cache
 def public_figures() -> dict[str, tuple[str, ...]]:
     """Names of well-known people who died more than ten years ago, in lower case, by word.
 
@@ -101,5 +127,13 @@ def is_public_figure(text: str, start: int, end: int) -> bool:
 @cache
 def digest() -> dict[str, str]:
     """SHA-256 of each list, for the statement of whatever used them."""
-    files = ("names.tsv", "cities.txt", "public_figures.txt", "words.txt")
+    files = (
+        "names.tsv",
+        "cities.txt",
+        "public_figures.txt",
+        "words.txt",
+        "lexicon.txt.gz",
+        "places.txt",
+        "name_model.tsv.gz",
+    )
     return {name: sha256_file(DATA / name) for name in files}

@@ -45,7 +45,11 @@ _SLASH = re.compile(
 )
 _SIGNED = re.compile(rf"(?i:sign\.|underskrevet af|v/) ?(?P<v>(?:[A-ZÆØÅ]\.){{2,4}}|{_NAME})")
 _TITLE = re.compile(
-    r"(?<![\w-])(?P<t>[Hh]r\.?|[A-ZÆØÅa-zæøå][a-zæøå]{1,18}\.?),? (?P<v>" + _NAME + r")"
+    r"(?<![\w-])(?P<t>[Hh]r\.?|[A-ZÆØÅa-zæøå][a-zæøå]{1,18}\.?),? (?P<v>(?:"
+    + _PARTICLE
+    + r" ){0,2}"
+    + _NAME
+    + r")"
 )
 _CALLED = re.compile(
     r"(?:hedder|ved navn|kaldet|kaldes|født navn|navnet|[Oo]pkald fra) (?:er )?"

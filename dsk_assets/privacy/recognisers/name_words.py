@@ -19,6 +19,11 @@ SUFFIX = re.compile(
     re.IGNORECASE,
 )
 ORGANISATION = word_list("organisation")
+FIRM = re.compile(
+    r"['’´]?s? ?(?:[IVX]+['’´]?s? (?=[Vv]ej|[Gg]ade|[Pp]lads))?"
+    r"(?:A/S|ApS|I/S|K/S|& |&\w|Eftf\b|(?:[Vv]ej|[Gg]ade|[Pp]lads)\b)"
+)
+"""What follows a name that is one of a firm or a street."""
 TITLES = word_list("titles")
 NOT_NAMES = word_list("not_names")
 NEVER_FIRST = word_list("never_first")

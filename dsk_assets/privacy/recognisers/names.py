@@ -7,6 +7,7 @@ from typing import ClassVar
 from dsk_assets.privacy.gazetteer import is_public_figure, key, marks
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import (
+    FIRM,
     NEVER_FIRST,
     NOT_NAMES,
     PARTICLES,
@@ -19,7 +20,6 @@ from dsk_assets.privacy.recognisers.name_words import (
 )
 
 _GAP = re.compile(r" |\. ?| ?\n")
-_FIRM = re.compile(r"['’´]?s? ?(?:A/S|ApS|I/S|K/S|& |&\w|Eftf\b|(?:[Vv]ej|[Gg]ade)\b)")
 _LOWER_PAIR = re.compile(r"(?<![\w@.-])([^\W\d_A-ZÆØÅ]{2,}) ([^\W\d_A-ZÆØÅ]{3,})(?![\w@])")
 _ACTS = re.compile(
     r"(?: (?:siger|sagde|fortæller|fortalte|oplyser|oplyste|mindede|mener|mente|spurgte|svarede"
@@ -28,6 +28,16 @@ _ACTS = re.compile(
     r"| (?:mor|far|søster|bror|søn|datter|nabo|mand|kone|kæreste|børn|forældre|ægtefælle|samlever"
     r"|navn|telefon|mobil|bedsteforældre|gæster|sag)\b| og [A-ZÆØÅ][a-zæøå]+ (?!Kommune|Amt|Sogn))"
 )
+_DISTRICTED = {
+    "københavn",
+    "odense",
+    "aarhus",
+    "århus",
+    "aalborg",
+    "randers",
+    "esbjerg",
+    "frederiksberg",
+}
 _LONGEST = 8
 """Words in a name, at most."""
 
@@ -131,7 +141,7 @@ def _name_at(text: str, run: list[Word], place: int) -> tuple[int, float]:
     while end > place + 1 and not run[end - 1].capital:
         end -= 1
     following = run[end].lower if end < len(run) else ""
-    if organisation(following) or _FIRM.match(text, run[end - 1].end):
+    if organisation(following) or FIRM.match(text, run[end - 1].end):
         return place, 0.0
     if end - place == 1:
         alone = len(run) == 1
@@ -140,9 +150,12 @@ def _name_at(text: str, run: list[Word], place: int) -> tuple[int, float]:
     if first.initial:
         last = [part for part in parts if not part.initial]
         named = any(
-            not part.capital or "s" in part.marks or SUFFIX.search(part.text) for part in last
+            part.lower in PARTICLES or "s" in part.marks or SUFFIX.search(part.text)
+            for part in last
         )
-        return (end, 0.75) if named else (place, 0.0)
+        return (end, 0.75) if named and not _district(text, first) else (place, 0.0)
+    if first.lower in PARTICLES - {"den", "de", "der", "af", "da"} and "s" in parts[-1].marks:
+        return end, 0.6
     if "g" in first.marks or "h" in first.marks:
         return _after_given(first, parts, opening, shouting, place, end)
     last_word = parts[-1]
@@ -152,6 +165,12 @@ def _name_at(text: str, run: list[Word], place: int) -> tuple[int, float]:
     if not opening and not shouting and not first.marks and listed and end - place <= 4:
         return end, 0.6
     return place, 0.0
+
+
+def _district(text: str, word: Word) -> bool:
+    """Whether a letter belongs to a post town, as in *Odense C*."""
+    town = text[max(0, word.start - 20) : word.start].rstrip().rsplit(None, 1)
+    return bool(town) and word.start > 0 and town[-1].lower() in _DISTRICTED
 
 
 def _after_given(

@@ -13,6 +13,7 @@ from dsk_assets.privacy.recognisers.cvr import CvrSoleTraderRecognizer
 from dsk_assets.privacy.recognisers.document_number import DocumentNumberRecognizer
 from dsk_assets.privacy.recognisers.email import EmailDkRecognizer
 from dsk_assets.privacy.recognisers.handle import HandleUrlRecognizer
+from dsk_assets.privacy.recognisers.model_names import CrfNameRecognizer
 from dsk_assets.privacy.recognisers.name_context import NameContextRecognizer
 from dsk_assets.privacy.recognisers.names import GazetteerNameRecognizer
 from dsk_assets.privacy.recognisers.network import NetworkIdRecognizer
@@ -42,6 +43,7 @@ _CLASSES: tuple[type[DanishRecognizer], ...] = (
     HandleUrlRecognizer,
     GazetteerNameRecognizer,
     NameContextRecognizer,
+    CrfNameRecognizer,
 )
 
 

@@ -1,0 +1,70 @@
+"""Names of people by the sequence model, which needs neither a list nor a rule for them."""
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from dsk_assets.privacy.gazetteer import is_ordinary, is_public_figure, marks
+from dsk_assets.privacy.name_model import search
+from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
+from dsk_assets.privacy.recognisers.name_words import FIRM, NOT_NAMES, organisation, sentence_start
+
+THRESHOLD = 0.15
+"""Least probability of a name. Low, since a leak weighs more than a false find."""
+
+_UNLISTED, _SURE, _NEVER = 0.55, 0.6, 2.0
+_LEAST_SCORE = 0.4
+_GLUE = {"@", "_", "/", "\\"}
+"""What joins a word to an address or a path."""
+_ALONE = re.compile(r"[^\W\d_]+['’´]?")
+_NEXT = re.compile(r"['’´]?s? ?([^\s,.;:<()]+)")
+
+
+class CrfNameRecognizer(DanishRecognizer):
+    """Names that the conditional random field of :mod:`dsk_assets.privacy.name_model` finds.
+
+    It reads the words round a name, so it also finds names that no list has. Its card,
+    ``data/name_model.json``, states what it was trained on and how well it does alone.
+    """
+
+    ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON",)
+    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[^\W\d_]")
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """The names in *text*."""
+        for start, end, probability in search(text).spans(THRESHOLD):
+            if probability >= _least(text, start, end) and _personal(text, start, end):
+                yield Hit("PERSON", start, end, _LEAST_SCORE + (1 - _LEAST_SCORE) * probability)
+
+
+def _least(text: str, start: int, end: int) -> float:
+    """How probable a name must be here: more where a capital says nothing."""
+    name = text[start:end]
+    if _ALONE.fullmatch(name) is None:
+        return THRESHOLD
+    found = marks(name)
+    if name.islower():
+        return _UNLISTED if found else _NEVER
+    if not sentence_start(text, start):
+        return THRESHOLD
+    heading = text[end : end + 1] in ("\n", ":", "")
+    if "w" in found:
+        return _NEVER
+    if heading or (not found and is_ordinary(name)):
+        return _SURE
+    return THRESHOLD if found else _UNLISTED
+
+
+def _personal(text: str, start: int, end: int) -> bool:
+    """Whether the name is a person's, and not that of a street, a firm or someone long dead."""
+    words = text[start:end].lower().split()
+    if sum(c.isalpha() for c in text[start:end]) < 2 or any(map(organisation, words)):
+        return False
+    if words[0] in NOT_NAMES and len(words) == 1:
+        return False
+    if {text[end : end + 1], text[max(0, start - 1) : start]} & _GLUE:
+        return False
+    following = _NEXT.match(text, end)
+    if (following is not None and organisation(following[1].lower())) or FIRM.match(text, end):
+        return False
+    return not is_public_figure(text, start, end)
