@@ -109,6 +109,8 @@ class Analyser:
                 ]
         except Exception as error:
             raise RecogniserFault(f"a recogniser raised {type(error).__name__}") from None
+        if not results:
+            return []
         taken = {p for match in _PLACEHOLDER.finditer(folded.text) for p in range(*match.span())}
         findings = set()
         for name, result in results:

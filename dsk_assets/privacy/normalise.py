@@ -10,6 +10,7 @@ import html
 import re
 import unicodedata
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SPACES = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -39,7 +40,11 @@ _FOLDABLE = re.compile(
     rf"|(?P<digit>(?![0-9])\d)"
     rf"|(?P<combined>[^\W\d_][{_COMBINING}]+)"
 )
-_PLAIN = re.compile(r"[\x20-\x25\x27-\x3d\x3f-\x7eæøåÆØÅéÉüÜöÖäÄ§«»”“’´\n]*")
+_SUSPECT = re.compile(
+    rf"[^\x00-\x25\x27-\x3d\x3f-\x7e\u00a1-\u00ac\u00ae-\u00c2\u00c6-\u02ff\u2018-\u201e…€]"
+    rf"|-(?=\n)"
+)
+"""Where something may have to be folded; plain text has no such place, and is not read further."""
 
 
 def _folded(match: re.Match[str]) -> str:
@@ -87,14 +92,27 @@ class Folded:
         return self.origins[after] if after < len(self.origins) else self.length
 
 
+def _foldable(text: str) -> Iterator[re.Match[str]]:
+    """The places to fold, as ``_FOLDABLE.finditer`` gives them, but trying only suspects."""
+    end = 0
+    for suspect in _SUSPECT.finditer(text):
+        place = suspect.start()
+        if place < end:
+            continue
+        combines = place > end and "\u0300" <= suspect.group() <= "\u036f"
+        match = _FOLDABLE.match(text, place - 1) if combines else None
+        match = match or _FOLDABLE.match(text, place)
+        if match is not None:
+            end = match.end()
+            yield match
+
+
 def fold(text: str) -> Folded:
     """*text* in plain form, with the map back. Plain text is returned as it is."""
-    if "-\n" not in text and _PLAIN.fullmatch(text):
-        return Folded(text, len(text))
     pieces: list[str] = []
     stretches: list[tuple[int, int, bool]] = []
     written = read = 0
-    for match in _FOLDABLE.finditer(text):
+    for match in _foldable(text):
         replacement = _folded(match)
         if replacement == match.group():
             continue
@@ -107,6 +125,8 @@ def fold(text: str) -> Folded:
             pieces.append(replacement)
             written += len(replacement)
         read = match.end()
+    if not read:
+        return Folded(text, len(text))
     if read < len(text):
         stretches.append((written, read, True))
         pieces.append(text[read:])

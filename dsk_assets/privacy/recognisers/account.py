@@ -23,7 +23,7 @@ _ACCOUNT = re.compile(
 )
 _FI = re.compile(r"\+(?:71|73|75|04|15)<[\d ]{0,20}\+\d{7,8}<?")
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}\d\d(?:[ \n]?[A-Z0-9]){11,30}(?![^\W_])")
-_CARD = re.compile(r"(?<![\w])(?<!\d[ .-])\d(?:[ -]?\d){12,18}(?![^\W_])(?![ .-]\d)")
+_CARD = re.compile(r"\d(?<!\w\d)(?<!\d[ .-]\d)(?:[ -]?\d){12,18}(?![^\W_])(?![ .-]\d)")
 _CARD_WORDS = re.compile(r"kort|dankort|visa|mastercard|amex|maestro|kontokort", re.IGNORECASE)
 
 

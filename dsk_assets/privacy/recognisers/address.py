@@ -42,6 +42,7 @@ _LABELLED = re.compile(
     rf"(?i:adresse|bopæl|bor på|boende|bor i|flyttet til|leveres til|sendt til)\W{{1,3}}"
     rf"(?P<all>(?:{_CAP}{_GAP}){{1,4}}{_NUMBER}(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?)"
 )
+_LABELS = ("adresse", "bopæl", "bor på", "boende", "bor i", "flyttet til", "leveres", "sendt til")
 _POST = re.compile(rf"(?<![\w.,/-])(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN})")
 _PLACE = re.compile(r"postn|\bby\b|adresse|bopæl|\bbor\b|flytte|lever|er det", re.IGNORECASE)
 _HEADING = re.compile(r"adresse|postn|gade|vejnavn|bopæl|^by$|postnr_by", re.IGNORECASE)
@@ -65,7 +66,8 @@ class AddressDkRecognizer(DanishRecognizer):
             yield Hit("ADDRESS", match.start(), _end(match), 0.8)
         for match in _WITH_POST.finditer(text):
             yield Hit("ADDRESS", match.start(), _end(match), 0.6)
-        for match in _LABELLED.finditer(text):
+        labelled = any(word in text.lower() for word in _LABELS)
+        for match in _LABELLED.finditer(text) if labelled else ():
             yield Hit("ADDRESS", match.start("all"), _end(match), 0.75)
         for match in _POST.finditer(text):
             end = _end(match)

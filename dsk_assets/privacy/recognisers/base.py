@@ -8,7 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 from presidio_analyzer import LocalRecognizer, RecognizerResult
 
 from dsk_assets.privacy.gazetteer import marks
-from dsk_assets.privacy.recognisers.tables import header_at
+from dsk_assets.privacy.recognisers.tables import cells, header_at
+from dsk_assets.privacy.recognisers.windows import windows
 
 DIGIT = re.compile(r"\d")
 WINDOW = 60
@@ -34,16 +35,22 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     """A Presidio recogniser for Danish text that does its own context and validation.
 
     A subclass names its ``ENTITIES``, a ``GATE`` that every text with a value of its kind
-    matches (others are not searched), and yields :class:`Hit` from ``find``. It works on any
-    text with ``presidio-analyzer`` alone; text folded by
-    :func:`dsk_assets.privacy.normalise.fold` hides less.
+    matches (others are not searched), and yields :class:`Hit` from ``find``. Where
+    ``AROUND_DIGITS`` is set, only the windows of
+    :func:`dsk_assets.privacy.recognisers.windows.windows` are searched, unless the text has a
+    table or matches ``WHOLE``: then a word far from a value may explain it. It works on any text
+    with ``presidio-analyzer`` alone; text folded by :func:`dsk_assets.privacy.normalise.fold`
+    hides less. ``windowed=False`` searches every text whole, for comparison.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]]
     GATE: ClassVar[re.Pattern[str]] = DIGIT
+    AROUND_DIGITS: ClassVar[bool] = True
+    WHOLE: ClassVar[re.Pattern[str] | None] = None
     VERSION: ClassVar[str] = "1"
 
-    def __init__(self) -> None:
+    def __init__(self, windowed: bool = True) -> None:
+        self._windowed = windowed and self.AROUND_DIGITS
         super().__init__(
             supported_entities=list(self.ENTITIES),
             supported_language="da",
@@ -61,7 +68,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
         """Presidio's entry point; *nlp_artifacts* is not used."""
-        if not self.GATE.search(text):
+        if not self._windowed and not self.GATE.search(text):
             return []
         metadata = {
             RecognizerResult.RECOGNIZER_NAME_KEY: type(self).__name__,
@@ -71,9 +78,19 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
             RecognizerResult(
                 hit.entity, hit.start, hit.end, hit.score, recognition_metadata=metadata
             )
-            for hit in self.find(text)
+            for hit in (self._in_windows(text) if self._windowed else self.find(text))
             if hit.entity in entities
         ]
+
+    def _in_windows(self, text: str) -> Iterator[Hit]:
+        stretches = windows(text)
+        if cells(text) or (stretches and self.WHOLE is not None and self.WHOLE.search(text)):
+            yield from self.find(text)
+            return
+        for start, end, core_start, core_end in stretches:
+            for hit in self.find(text[start:end]):
+                if core_start <= start + hit.start < core_end:
+                    yield hit._replace(start=start + hit.start, end=start + hit.end)
 
 
 def before(text: str, start: int, size: int = WINDOW) -> str:

@@ -28,7 +28,7 @@ _OTHER = re.compile(
     r"|død|møde",
     re.IGNORECASE,
 )
-_MASKED = re.compile(r"(?<!\d)(?P<d>\d\d)(?P<m>\d\d)(?P<y>\d\d)[- ]?[xX*]{4}(?![\w*])")
+_MASKED = re.compile(r"(?P<d>\d(?<!\d\d)\d)(?P<m>\d\d)(?P<y>\d\d)[- ]?[xX*]{4}(?![\w*])")
 
 
 class BirthDateRecognizer(DanishRecognizer):

@@ -16,12 +16,12 @@ _NEGATIVE = re.compile(
     re.IGNORECASE,
 )
 _SHAPE = re.compile(
-    r"(?<!\d)(?<!\d[./-])(?P<d>\d\d)(?P<mark>[ ./-]?)(?P<m>\d\d)(?P=mark)(?P<y>\d\d(?:\d\d)?)"
+    r"(?P<d>\d(?<!\d\d)(?<!\d[./-]\d)\d)(?P<mark>[ ./-]?)(?P<m>\d\d)(?P=mark)(?P<y>\d\d(?:\d\d)?)"
     r"(?P<sep> ?- ?\n?|[ ./_\n]|)(?P<s>\d{4})(?!\d)(?![./-]\d)"
 )
-_SPACED = re.compile(r"(?<!\d)(?<!\d )(?:\d ){5}\d(?: - | ?-| )(?:\d ){3}\d(?! ?\d)")
+_SPACED = re.compile(r"\d(?<!\d\d)(?<!\d \d) (?:\d ){4}\d(?: - | ?-| )(?:\d ){3}\d(?! ?\d)")
 _ECPR = re.compile(
-    r"(?<![^\W_])(?P<d>\d\d)(?P<m>\d\d)(?P<y>\d\d)(?P<sep>-?)(?P<s>[01567][A-Z]{2}\d)(?![^\W_])"
+    r"(?P<d>\d(?<![^\W_]\d)\d)(?P<m>\d\d)(?P<y>\d\d)(?P<sep>-?)(?P<s>[01567][A-Z]{2}\d)(?![^\W_])"
 )
 _MISREAD = re.compile(
     r"(?:cpr|personn)[^\n\d]{0,20}?(?P<v>[0-9OoIlBSZ]{6} ?-? ?[0-9OoIlBS]{4})(?![^\W_])",
@@ -47,6 +47,7 @@ class CprRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CPR",)
     COUNTRY_CODE: ClassVar[str] = "dk"
+    WHOLE: ClassVar[re.Pattern[str] | None] = _POSITIVE
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
@@ -65,7 +66,7 @@ class CprRecognizer(DanishRecognizer):
             if near >= 0 and is_date(int(match["d"]), int(match["m"]), 2000 + int(match["y"])):
                 sure = near == 1 or match["sep"]
                 yield Hit("DK_CPR", match.start(), match.end(), 0.85 if sure else 0.5)
-        for match in _MISREAD.finditer(text):
+        for match in _MISREAD.finditer(text) if mentioned else ():
             value = match["v"]
             ten = re.sub(r"[ -]", "", value.translate(_DIGITS))
             letters = len(re.sub(r"[\d -]", "", value))

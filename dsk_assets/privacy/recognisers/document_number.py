@@ -8,34 +8,37 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.checks import is_date, passes_luhn
 
 _AFTER_WORD = (
-    ("DK_PASSPORT", r"\bpas(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?", r"[A-Z0-9]\d{8}"),
-    ("DK_DRIVING_LICENCE", r"kørekort[^\n\d]{0,25}?", r"\d{8}"),
+    ("DK_PASSPORT", ("pas",), r"\bpas(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?", r"[A-Z0-9]\d{8}"),
+    ("DK_DRIVING_LICENCE", ("kørekort",), r"kørekort[^\n\d]{0,25}?", r"\d{8}"),
     (
         "DK_HEALTH_CARD",
+        ("sundhedskort", "sygesikring", "gule kort", "gul kort", "gulekort", "gulkort"),
         r"(?:sundhedskort|sygesikrings\w*|gule? kort)[^\n]{0,30}?",
         r"\d{8,20}",
     ),
     (
         "DK_MITID",
+        ("mitid", "nemid"),
         r"(?:mitid|nemid)[^\n\d]{0,25}?",
         r"(?:\d{4}-?\d{4,8}(?:-\d{4})?|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})",
     ),
     (
         "FOREIGN_ID",
+        ("opholds", "udlændinge", "id-kort", "idkort", "nationalt id"),
         r"(?:opholds(?:kort|tilladelse)|udlændinge-?(?:nr|nummer|id)|id-?kort|nationalt id)"
         r"[^\n\d]{0,25}?",
         r"[A-Z]{0,3}\d{6,12}",
     ),
 )
 _WORDED = tuple(
-    (entity, re.compile(rf"(?i:{word})(?<![^\W_])(?P<v>{value})(?![^\W_])"))
-    for entity, word, value in _AFTER_WORD
+    (entity, stems, re.compile(rf"(?i:{word})(?<![^\W_])(?P<v>{value})(?![^\W_])"))
+    for entity, stems, word, value in _AFTER_WORD
 )
 _SWEDISH = re.compile(
     r"(?<!\d)(?P<c>19|20)?(?P<y>\d\d)(?P<m>\d\d)(?P<d>\d\d)[-+]?(?P<s>\d{4})(?!\d)"
 )
-_NORWEGIAN = re.compile(r"(?<!\d)\d{6} ?\d{5}(?!\d)")
-_FINNISH = re.compile(r"(?<![\w])(?P<d>\d{6})[-+A-FU-Y](?P<s>\d{3})(?P<c>[0-9A-Y])(?!\w)")
+_NORWEGIAN = re.compile(r"\d(?<!\d\d)\d{5} ?\d{5}(?!\d)")
+_FINNISH = re.compile(r"(?P<d>\d(?<!\w\d)\d{5})[-+A-FU-Y](?P<s>\d{3})(?P<c>[0-9A-Y])(?!\w)")
 _ID_WORDS = re.compile(r"svensk|norsk|personn|fødselsn|samordning|id-?n", re.IGNORECASE)
 _FIRST = (3, 7, 6, 1, 8, 9, 4, 5, 2, 1, 0)
 _SECOND = (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)
@@ -54,13 +57,17 @@ class DocumentNumberRecognizer(DanishRecognizer):
         "DK_PASSPORT",
         "DK_DRIVING_LICENCE",
         "DK_HEALTH_CARD",
+        ("sundhedskort", "sygesikring", "gule kort", "gul kort", "gulekort", "gulkort"),
         "DK_MITID",
         "FOREIGN_ID",
     )
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
-        for entity, pattern in _WORDED:
+        lower = text.lower()
+        for entity, stems, pattern in _WORDED:
+            if not any(stem in lower for stem in stems):
+                continue
             for match in pattern.finditer(text):
                 yield Hit(entity, match.start("v"), match.end("v"), 0.75)
         for match in _SWEDISH.finditer(text):

@@ -15,6 +15,9 @@ _HIDDEN = re.compile(
     r"([^\W_][\w-]*(?:(?:\.| ?[\[({]?(?:dot|punktum|prik)[\])}]? ?)[^\W_][\w-]*){1,4})(?![\w-])",
     re.IGNORECASE,
 )
+_BRACKETED = re.compile(r"[\[({]\s?(?:at|a|snabel|@)")
+_BARE = re.compile(r" at [\w-]+(?:\.| ?[\[({]?(?:dot|punktum|prik))")
+"""Every hidden form has one of these, or the word snabel, in lower case."""
 _ROLE = word_list("role_mailboxes")
 
 
@@ -28,15 +31,18 @@ class EmailDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("EMAIL_ADDRESS",)
-    GATE: ClassVar[re.Pattern[str]] = re.compile(
-        r"@|[\[({]\s?(?:at|a|snabel)|snabel| at ", re.IGNORECASE
-    )
+    GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
+    AROUND_DIGITS: ClassVar[bool] = False
 
     def find(self, text: str) -> Iterator[Hit]:
         """The addresses in *text*."""
-        for match in _PLAIN.finditer(text):
-            if match[1].lower() not in _ROLE:
-                yield Hit("EMAIL_ADDRESS", match.start(), match.end(), 0.95)
+        if "@" in text:
+            for match in _PLAIN.finditer(text):
+                if match[1].lower() not in _ROLE:
+                    yield Hit("EMAIL_ADDRESS", match.start(), match.end(), 0.95)
+        lower = text.lower()
+        if not ("snabel" in lower or _BRACKETED.search(lower) or _BARE.search(lower)):
+            return
         for match in _HIDDEN.finditer(text):
             bare = " at " in match.group().lower()
             if match[1].lower() not in _ROLE and not (bare and "." not in match[2]):

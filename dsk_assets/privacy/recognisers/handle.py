@@ -18,13 +18,17 @@ _LABELLED = re.compile(
 _SPOKEN = re.compile(
     r"\b[Bb]ruger(?:en|navnet)? (?P<v>[a-z][a-z-]*[\d._][\w.-]*\w)(?=[ ,.]|$)", re.MULTILINE
 )
-_SPEAKER = re.compile(r"^(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
+_ACCOUNTS = ("bruger", "user", "login", "skype", "snap", "insta", "discord", "gamertag")
+_ACCOUNTS += ("profilnavn", "nick")
+_SPEAKER = re.compile(r"(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
 _PERSONAL_URL = re.compile(
     r"(?<![\w@])(?:https?://)?(?:[\w-]+\.)?(?:facebook\.com/(?!events|groups|sharer|pages)"
     r"|linkedin\.com/in/|instagram\.com/|twitter\.com/|(?<![\w])x\.com/|tiktok\.com/@"
     r"|github\.com/|youtube\.com/@|snapchat\.com/add/|(?:[\w-]+\.)+[a-z]{2,}/~)[\w.%-]{2,60}",
     re.IGNORECASE,
 )
+_SITES = ("facebook.", "linkedin.", "instagram.", "twitter.", "x.com", "tiktok.", "github.")
+_SITES += ("youtube.", "snapchat.", "/~")
 _LABELS = word_list("line_labels")
 _HEADING = re.compile(r"^(?:bruger(?:navn|id)?|user(?:name)?|login|initialer)$", re.IGNORECASE)
 
@@ -37,24 +41,38 @@ class HandleUrlRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("USER_HANDLE", "URL_PERSONAL")
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[@:=/;\t|]|[Bb]ruger")
+    GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
+    AROUND_DIGITS: ClassVar[bool] = False
 
     def find(self, text: str) -> Iterator[Hit]:
         """The handles and addresses in *text*."""
-        for match in _AT.finditer(text):
-            yield Hit("USER_HANDLE", match.start(), match.end(), 0.7)
-        for pattern in (_LABELLED, _SPOKEN):
-            for match in pattern.finditer(text):
-                yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.7)
-        speakers = list(_SPEAKER.finditer(text))
+        lower = text.lower()
+        if "@" in text:
+            for match in _AT.finditer(text):
+                yield Hit("USER_HANDLE", match.start(), match.end(), 0.7)
+        for pattern, words in ((_LABELLED, _ACCOUNTS), (_SPOKEN, ("bruger",))):
+            if any(word in lower for word in words):
+                for match in pattern.finditer(text):
+                    yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.7)
+        speakers = list(_speakers(text)) if ":" in text else []
         turns = Counter(match["v"] for match in speakers)
         for match in speakers:
             handle = match["v"]
             repeated = turns[handle] > 1 and handle.islower()
             if handle.lower() not in _LABELS and (repeated or re.search(r"[\d._]", handle)):
                 yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.55)
-        for match in _PERSONAL_URL.finditer(text):
-            yield Hit("URL_PERSONAL", match.start(), match.end(), 0.8)
+        if "/" in text and any(site in lower for site in _SITES):
+            for match in _PERSONAL_URL.finditer(text):
+                yield Hit("URL_PERSONAL", match.start(), match.end(), 0.8)
         for cell in cells(text):
             if _HEADING.search(cell.heading) and cell.end > cell.start:
                 yield Hit("USER_HANDLE", cell.start, cell.end, 0.7)
+
+
+def _speakers(text: str) -> Iterator[re.Match[str]]:
+    """The words before a colon at the start of lines."""
+    start = 0
+    while start >= 0:
+        if match := _SPEAKER.match(text, start):
+            yield match
+        start = text.find("\n", start) + 1 or -1

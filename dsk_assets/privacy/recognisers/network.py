@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 
-_V4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_V4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 _V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])")
 _MAC = re.compile(
     r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])"
 )
 _GEO = re.compile(
-    r"(?<![\d.,])5[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
+    r"5(?<![\d.,]5)[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
 )
 _IP = re.compile(r"\bip\b|ip-|adresse|login|log\b|klient|host|server", re.IGNORECASE)
 _VERSION = re.compile(r"version|udgave|\bv\.?$|release|opdater|§|afsnit|punkt|pkt", re.IGNORECASE)
@@ -28,17 +28,18 @@ class NetworkIdRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IP_ADDRESS", "MAC", "GEO")
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[\da-fA-F]{1,4}[.:-][\da-fA-F:]")
+    GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
 
     def find(self, text: str) -> Iterator[Hit]:
         """The addresses in *text*."""
-        for pattern in (_V4, _V6):
+        colons = text.count(":") + text.count("-") > 1
+        for pattern in (_V4, _V6) if colons else (_V4,):
             for match in pattern.finditer(text):
                 if _leads_somewhere(match.group()):
                     near = explained(text, match.start(), _IP, _VERSION, 30)
                     if near >= 0:
                         yield Hit("IP_ADDRESS", match.start(), match.end(), 0.7 + 0.2 * near)
-        for match in _MAC.finditer(text):
+        for match in _MAC.finditer(text) if colons else ():
             yield Hit("MAC", match.start(), match.end(), 0.9)
         for match in _GEO.finditer(text):
             yield Hit("GEO", match.start(), match.end(), 0.7)

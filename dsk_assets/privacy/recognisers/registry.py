@@ -50,3 +50,8 @@ _CLASSES: tuple[type[DanishRecognizer], ...] = (
 def all_recognisers() -> list[DanishRecognizer]:
     """A new instance of every recogniser."""
     return [recogniser() for recogniser in _CLASSES]
+
+
+def structured_recognisers(windowed: bool = True) -> list[DanishRecognizer]:
+    """Those that look for numbers and addresses, not for names."""
+    return [recogniser(windowed) for recogniser in _CLASSES if "PERSON" not in recogniser.ENTITIES]

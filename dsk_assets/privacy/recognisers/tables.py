@@ -22,10 +22,11 @@ _FIELD = {
     ",": re.compile(r'"[^"\n]*"|[^,\n]*'),
 }
 _HEADING = re.compile(r'["\w][^\d;\t|,\n]{0,30}')
+_LONGEST_HEADING = 36
 _LINE = re.compile(r"[^\n]*(?:\n|\Z)")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=64)
 def cells(text: str) -> tuple[Cell, ...]:
     """All cells of all tables in *text*, in order.
 
@@ -50,7 +51,7 @@ def _cells(text: str) -> Iterator[Cell]:
                 continue
             headings = []
         mark = next((m for m in _FIELD if line.count(m) >= (3 if m == "," else 2)), "")
-        if mark:
+        if mark and line.lstrip().find(mark) < _LONGEST_HEADING:
             names = [line[start:end] for start, end in _fields(line, mark)]
             if all(_HEADING.fullmatch(name.strip()) for name in names if name.strip()):
                 headings = [name.strip().lower() for name in names]
