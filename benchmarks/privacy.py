@@ -58,9 +58,7 @@ def presidio(folder: Path) -> Callable[[str], Any]:
 
 def places(results: Any) -> set[tuple[int, int, str]]:
     """Place and type of each finding; of one type only the longest where one holds another."""
-    found = {
-        (r.start, r.end, getattr(r, "entity", None) or r.entity_type) for r in results
-    }
+    found = {(r.start, r.end, getattr(r, "entity", None) or r.entity_type) for r in results}
     return {
         f
         for f in found
@@ -99,7 +97,9 @@ def main(number: int) -> None:
         raise SystemExit(f"{different} documents have other findings than the plain loop")
     for name, seconds in spent.items():
         ratio = spent["presidio, plain loop"] / seconds
-        print(f"{name}: {words / seconds:,.0f} words a CPU second, {ratio:.1f} times the plain loop")
+        print(
+            f"{name}: {words / seconds:,.0f} words a CPU second, {ratio:.1f} times the plain loop"
+        )
     print(f"findings of the structured recognisers identical in all {number} documents")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsk_assets.errors import SettingsError
 from dsk_assets.lake.digests import sha256_file, sha256_json
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 MIN_SCORE = 0.35
+PIECE = 200_000
+"""Characters of a long text that are searched at once."""
+OVERLAP = 2_000
+"""Characters on both sides of such a piece that are read with it."""
 _PLACEHOLDER = re.compile(rf"<(?:{'|'.join(PRIORITY)})(?:_\d{{1,4}})?>")
 """What redaction leaves behind; anything else between angle brackets is searched."""
 _CODE = [
@@ -101,11 +105,7 @@ class Analyser:
             folded = fold(text)
             with _strict():
                 results = [
-                    (str(recogniser.name), result)  # type: ignore[has-type]
-                    for recogniser in self._recognisers
-                    for result in recogniser.analyze(folded.text, self.entities, None) or ()  # type: ignore[arg-type]
-                    if _sound(result, len(folded.text)) >= min_score
-                    and result.entity_type in self.entities
+                    found for piece in _pieces(folded.text) for found in self._in(piece, min_score)
                 ]
         except Exception as error:
             raise RecogniserFault(f"a recogniser raised {type(error).__name__}") from None
@@ -113,12 +113,58 @@ class Analyser:
             return []
         taken = {p for match in _PLACEHOLDER.finditer(folded.text) for p in range(*match.span())}
         findings = set()
-        for name, result in results:
-            start, end = _trimmed(folded.text, result.start, result.end)
+        for found in results:
+            start, end = _trimmed(folded.text, found.start, found.end)
             if start < end and taken.isdisjoint(range(start, end)):
                 place = folded.original(start, end)
-                findings.add(Finding(*place, result.entity_type, round(result.score, 3), name))
+                findings.add(Finding(*place, found.entity, round(found.score, 3), found.recogniser))
         return sorted(findings)
+
+    def _in(self, piece: "_Piece", min_score: float) -> Iterator[Finding]:
+        """What the recognisers find in *piece*, at places in the whole text."""
+        for recogniser in self._recognisers:
+            for result in recogniser.analyze(piece.text, self.entities, None) or ():  # type: ignore[arg-type]
+                score = _sound(result, len(piece.text))
+                start, end = result.start + piece.shift, result.end + piece.shift
+                if score < min_score or result.entity_type not in self.entities:
+                    continue
+                if piece.start <= start < piece.end:
+                    yield Finding(start, end, result.entity_type, score, str(recogniser.name))  # type: ignore[has-type]
+
+
+class _Piece(NamedTuple):
+    """A part of a long text with what stands round it; findings that begin in it count.
+
+    ``shift`` is added to a place in ``text`` for the place in the whole text.
+    """
+
+    text: str
+    shift: int
+    start: int
+    end: int
+
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    """*text*, or parts of it: a line of headings goes with every part of its table."""
+    if len(text) <= PIECE + OVERLAP:
+        yield _Piece(text, 0, 0, len(text))
+        return
+    from dsk_assets.privacy.recognisers.tables import open_heading
+
+    start, heading = 0, ""
+    while start < len(text):
+        end = _cut(text, start + PIECE) if start + PIECE < len(text) else len(text)
+        lead = _cut(text, max(0, start - OVERLAP)) if start > OVERLAP else 0
+        yield _Piece(heading + text[lead : end + OVERLAP], lead - len(heading), start, end)
+        heading = open_heading(heading + text[lead:end])
+        start = end
+
+
+def _cut(text: str, place: int) -> int:
+    """A place shortly before *place* where a line begins, or else a word."""
+    head = max(0, place - OVERLAP)
+    line = text.rfind("\n", head, place) + 1
+    return line or text.rfind(" ", head, place) + 1 or place
 
 
 def _sound(result: "RecognizerResult", length: int) -> float:

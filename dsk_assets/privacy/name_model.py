@@ -75,10 +75,10 @@ def tokens(text: str) -> list[Token]:
 
 def is_caseless(words: Sequence[str]) -> bool:
     """Whether the case of *words* says nothing: all lower, or all in capitals."""
-    text = "".join(word for word in words if word != BREAK)
-    letters = [c for c in text if c.isalpha()]
-    upper = sum(c.isupper() for c in letters)
-    return len(letters) > 3 and (upper == 0 or upper > 0.9 * len(letters))
+    text = "".join(words)
+    letters = sum(map(str.isalpha, text))
+    upper = sum(map(str.isupper, text))
+    return letters > 3 and (upper == 0 or upper > 0.9 * letters)
 
 
 @cache

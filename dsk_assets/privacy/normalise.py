@@ -41,8 +41,8 @@ _FOLDABLE = re.compile(
     rf"|(?P<combined>[^\W\d_][{_COMBINING}]+)"
 )
 _SUSPECT = re.compile(
-    rf"[^\x00-\x25\x27-\x3d\x3f-\x7e\u00a1-\u00ac\u00ae-\u00c2\u00c6-\u02ff\u2018-\u201e…€]"
-    rf"|-(?=\n)"
+    r"[^\x00-\x25\x27-\x3d\x3f-\x7e\u00a1-\u00ac\u00ae-\u00c2\u00c6-\u02ff\u2018-\u201e…€]"
+    r"|-(?=\n)"
 )
 """Where something may have to be folded; plain text has no such place, and is not read further."""
 

@@ -36,6 +36,7 @@ class BankDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_BANK_ACCOUNT",)
+    AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -58,6 +59,7 @@ class IbanRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IBAN_CODE",)
+    AROUND_DIGITS: ClassVar[bool] = True
     GATE: ClassVar[re.Pattern[str]] = re.compile(r"[A-Z]{2}\d\d")
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -84,6 +86,7 @@ class PaymentCardRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("CREDIT_CARD",)
+    AROUND_DIGITS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

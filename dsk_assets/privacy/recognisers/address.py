@@ -58,6 +58,7 @@ class AddressDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("ADDRESS",)
+    AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:

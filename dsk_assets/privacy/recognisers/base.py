@@ -45,7 +45,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
 
     ENTITIES: ClassVar[tuple[str, ...]]
     GATE: ClassVar[re.Pattern[str]] = DIGIT
-    AROUND_DIGITS: ClassVar[bool] = True
+    AROUND_DIGITS: ClassVar[bool] = False
     WHOLE: ClassVar[re.Pattern[str] | None] = None
     VERSION: ClassVar[str] = "1"
 

@@ -39,6 +39,7 @@ class BirthDateRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DATE_OF_BIRTH",)
+    AROUND_DIGITS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The dates in *text*."""

@@ -46,6 +46,7 @@ class CprRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CPR",)
+    AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
     WHOLE: ClassVar[re.Pattern[str] | None] = _POSITIVE
 

@@ -23,6 +23,7 @@ class CvrSoleTraderRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CVR",)
+    AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:

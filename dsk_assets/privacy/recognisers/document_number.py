@@ -57,10 +57,10 @@ class DocumentNumberRecognizer(DanishRecognizer):
         "DK_PASSPORT",
         "DK_DRIVING_LICENCE",
         "DK_HEALTH_CARD",
-        ("sundhedskort", "sygesikring", "gule kort", "gul kort", "gulekort", "gulkort"),
         "DK_MITID",
         "FOREIGN_ID",
     )
+    AROUND_DIGITS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

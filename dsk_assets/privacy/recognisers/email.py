@@ -32,7 +32,6 @@ class EmailDkRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("EMAIL_ADDRESS",)
     GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
-    AROUND_DIGITS: ClassVar[bool] = False
 
     def find(self, text: str) -> Iterator[Hit]:
         """The addresses in *text*."""

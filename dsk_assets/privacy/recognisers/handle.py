@@ -18,8 +18,10 @@ _LABELLED = re.compile(
 _SPOKEN = re.compile(
     r"\b[Bb]ruger(?:en|navnet)? (?P<v>[a-z][a-z-]*[\d._][\w.-]*\w)(?=[ ,.]|$)", re.MULTILINE
 )
-_ACCOUNTS = ("bruger", "user", "login", "skype", "snap", "insta", "discord", "gamertag")
-_ACCOUNTS += ("profilnavn", "nick")
+_ACCOUNTS = (
+    *("bruger", "user", "login", "skype", "snap", "insta", "discord", "gamertag"),
+    *("profilnavn", "nick"),
+)
 _SPEAKER = re.compile(r"(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
 _PERSONAL_URL = re.compile(
     r"(?<![\w@])(?:https?://)?(?:[\w-]+\.)?(?:facebook\.com/(?!events|groups|sharer|pages)"
@@ -27,8 +29,10 @@ _PERSONAL_URL = re.compile(
     r"|github\.com/|youtube\.com/@|snapchat\.com/add/|(?:[\w-]+\.)+[a-z]{2,}/~)[\w.%-]{2,60}",
     re.IGNORECASE,
 )
-_SITES = ("facebook.", "linkedin.", "instagram.", "twitter.", "x.com", "tiktok.", "github.")
-_SITES += ("youtube.", "snapchat.", "/~")
+_SITES = (
+    *("facebook.", "linkedin.", "instagram.", "twitter.", "x.com", "tiktok.", "github."),
+    *("youtube.", "snapchat.", "/~"),
+)
 _LABELS = word_list("line_labels")
 _HEADING = re.compile(r"^(?:bruger(?:navn|id)?|user(?:name)?|login|initialer)$", re.IGNORECASE)
 
@@ -42,7 +46,6 @@ class HandleUrlRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("USER_HANDLE", "URL_PERSONAL")
     GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
-    AROUND_DIGITS: ClassVar[bool] = False
 
     def find(self, text: str) -> Iterator[Hit]:
         """The handles and addresses in *text*."""

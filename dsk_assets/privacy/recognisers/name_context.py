@@ -92,7 +92,6 @@ class NameContextRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON",)
     GATE: ClassVar[re.Pattern[str]] = re.compile(r"[^\W\d_]")
-    AROUND_DIGITS: ClassVar[bool] = False
 
     def find(self, text: str) -> Iterator[Hit]:
         """The names in *text*."""

@@ -28,6 +28,7 @@ class NetworkIdRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IP_ADDRESS", "MAC", "GEO")
+    AROUND_DIGITS: ClassVar[bool] = True
     GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
 
     def find(self, text: str) -> Iterator[Hit]:

@@ -46,6 +46,7 @@ class PhoneDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
+    AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -74,6 +75,7 @@ class PhoneForeignRecognizer(DanishRecognizer):
     """International numbers: + or 00, a country code other than 45, 8 to 15 digits (E.164)."""
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
+    AROUND_DIGITS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

@@ -36,6 +36,7 @@ class PersonIdRecognizer(DanishRecognizer):
     """Customer, member, policy, staff or student numbers: any form, so the word decides."""
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON_ID",)
+    AROUND_DIGITS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
@@ -54,6 +55,7 @@ class CaseNumberRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("CASE_NUMBER",)
+    AROUND_DIGITS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

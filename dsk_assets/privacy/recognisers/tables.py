@@ -38,6 +38,24 @@ def cells(text: str) -> tuple[Cell, ...]:
     return tuple(_cells(text))
 
 
+def open_heading(text: str) -> str:
+    """The line of headings of the table that the end of *text* stands in, or an empty string."""
+    last = max((cell.end for cell in cells(text)), default=-1)
+    if last < len(text.rstrip("\n")):
+        return ""
+    lines = list(_lines_of_headings(text))
+    return lines[-1] if lines else ""
+
+
+def _lines_of_headings(text: str) -> Iterator[str]:
+    found = cells(text)
+    rows = {text.rfind("\n", 0, cell.start) for cell in found}
+    for row in sorted(rows):
+        above = text.rfind("\n", 0, max(row, 0))
+        if row >= 0 and above not in rows:
+            yield text[above + 1 : row + 1]
+
+
 def _cells(text: str) -> Iterator[Cell]:
     headings: list[str] = []
     mark = ""

@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from dsk_assets.privacy.gazetteer import cities
+from dsk_assets.privacy.gazetteer import cities, word_list
 
 MARGIN = 250
 """Characters of context on each side of a window's core."""
@@ -36,13 +36,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _BORN = re.compile(r"f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*\s?$", re.IGNORECASE)
-_STREETS = tuple(
-    "vej gade allé alle stræde vænge vænget boulevard parken bakken vangen toften stien svinget "
-    "park plads pladsen torv torvet bakke sti have haven toft ager ageren mark marken krog krogen "
-    "dal dalen gård gården kaj kajen bro broen løkke løkken høj højen vang lund lunden brink "
-    "brinken skrænten eng engen kæret mosen buen ringen gyde gyden skov skoven diget klint klinten "
-    "næs næsset odden sletten terrasserne hegnet passage passagen led leddet byen".split()
-)
+_STREETS = tuple(sorted(word_list("streets")))
 _LIVES = re.compile(r"adresse|bopæl|bor på|boende|bor i|flyttet til|leveres|sendt til", re.I)
 _TOWN = re.compile(r"[ \n]([^\W\d_][\w.-]*)")
 _NEAR_DIGIT = re.compile(r"\d[^\n]*(?:\n[^\n]*)?,[^\d]*$")
@@ -115,9 +109,7 @@ def _places(text: str) -> list[tuple[int, int]]:
         if digits >= _ENOUGH or last - index >= 3:
             marked.append((runs[index][0], runs[last][1]))
         else:
-            marked += [
-                run for run in runs[index : last + 1] if _explained(text, *run, rare)
-            ]
+            marked += [run for run in runs[index : last + 1] if _explained(text, *run, rare)]
         index = last + 1
     return sorted(marked + colons) if colons else marked
 
@@ -135,7 +127,10 @@ def _explained(text: str, start: int, end: int, rare: list[re.Pattern[str]]) -> 
     if (
         (linked or lower.endswith(_NUMBER_WORDS) or lower.startswith(("ref", "sag")))
         and not _SECTION.search(text, max(0, start - 6), start)
-        and (_CODE.search(text, max(0, start - 4), start) or _NUMBERED.search(text, max(0, start - 32), start))
+        and (
+            _CODE.search(text, max(0, start - 4), start)
+            or _NUMBERED.search(text, max(0, start - 32), start)
+        )
     ):
         return True
     if any(pattern.search(text, max(0, start - 70), start) for pattern in rare):

@@ -1,0 +1,109 @@
+"""What is skipped for speed is never a finding: windows, and pieces of long texts."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from dsk_assets.privacy import analyser as analysing
+from dsk_assets.privacy import synthetic
+from dsk_assets.privacy.analyser import Analyser, analyser
+from dsk_assets.privacy.entities import PRIORITY
+from dsk_assets.privacy.name_model_build import TRAIN, read
+from dsk_assets.privacy.normalise import _FOLDABLE, _foldable
+from dsk_assets.privacy.recognisers.registry import structured_recognisers
+from dsk_assets.privacy.recognisers.windows import windows
+
+STRUCTURED = [entity for entity in PRIORITY if entity != "PERSON"]
+FORMS = (
+    "jf. § {n}, stk. 2, nr. 3, i lov nr. 1234 af 12. december 2023",
+    "kundenr. er AB{n} og sagen har nummer {n}/24",
+    "Enheden 00:1B:44:11:3A:B7 og fe80::1 svarer ikke",
+    "Han er f. 3.5.74 i Viborg, bor Grønnegade nr. {n}",
+    "Vores ref.: {n}12, cpr I7O389-l234 og stelnr. WVWZZZ1JZXW000001",
+    "bil AQ 12 345, konto {n}, 1234 0012345678",
+    "Hansen {n}, st. tv, 8000 Aarhus C. I 1995 blev det ændret",
+    "MitID bruger-id 12ab34cd-12ab-34cd-12ab-1234567890ab",
+    "by;navn\nViborg;Anne\nRanders;Bo",
+    "anna (at) example punktum dk eller anna at example.dk, bruger=anna{n}",
+    "Adresse: Gammel Mølle {n}, stuen",
+    "fra 2001:db8:1a::{n} og 192.0.2.{n}",
+    "opholdskort nr. DNK123456 og kørekort 12345678",
+)
+
+
+def documents() -> Iterator[str]:
+    """5,000 short documents: news, personal data in many forms, and both together."""
+    news = [sentence["text"] for sentence in read(TRAIN)]
+    personal = synthetic.documents(5000, 3)
+    for index in range(5000):
+        rng = random.Random(index)
+        parts = rng.choices(news, k=rng.randint(1, 4))
+        for _ in range(rng.choice((0, 0, 1, 2))):
+            parts.insert(rng.randrange(len(parts)), rng.choice(FORMS).format(n=rng.randint(2, 99)))
+        if index % 3 == 0:
+            parts.append(next(personal)["text"])
+        yield rng.choice((" ", "\n", "\n\n")).join(parts)
+
+
+def test_windows_change_no_finding_in_5000_documents() -> None:
+    windowed = Analyser(structured_recognisers(), STRUCTURED)
+    whole = Analyser(structured_recognisers(windowed=False), STRUCTURED)
+    found = skipped = 0
+    for text in documents():
+        findings = windowed.find(text)
+        assert findings == whole.find(text), text
+        found += len(findings)
+        skipped += not windows(text)
+    assert found > 5000
+    assert skipped > 1000
+
+
+def test_only_suspects_are_folded_and_all_of_them() -> None:
+    letters = "ab Å&;#x2<>-\n\u00a0\u200b\u00ad\u0301\u2011７٣Ã¦ø@.Ä¼Å€š\u0309é…–"
+    rng = random.Random(1)
+    for _ in range(3000):
+        text = "".join(rng.choices(letters, k=rng.randint(0, 60)))
+        assert [m.span() for m in _foldable(text)] == [m.span() for m in _FOLDABLE.finditer(text)]
+
+
+@pytest.mark.parametrize("separator", [" ", "\n"])
+def test_a_long_text_loses_nothing_at_a_border(
+    monkeypatch: pytest.MonkeyPatch, separator: str
+) -> None:
+    monkeypatch.setattr(analysing, "PIECE", 700)
+    monkeypatch.setattr(analysing, "OVERLAP", 400)
+    values = ("cpr 170389-1234", "Anne Bundgaard", "Prøvevej 12, 2. tv., 8000 Aarhus C")
+    for shift in range(0, 700, 31):
+        text, wanted = "ord " * (shift // 4) + "x" * (shift % 4), []
+        for number in range(8):
+            value = values[number % 3]
+            text += f"{separator}og her står {value} i mappen, " + "fyldord " * 31
+            wanted.append((text.rindex(value), value))
+        places = {p for f in analyser().find(text) for p in range(f.start, f.end)}
+        for start, value in wanted:
+            digits = [
+                i
+                for i in range(start, start + len(value))
+                if text[i].isupper() or text[i].isdigit()
+            ]
+            assert places.issuperset(digits), (shift, value)
+
+
+def test_a_long_table_keeps_its_headings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysing, "PIECE", 900)
+    monkeypatch.setattr(analysing, "OVERLAP", 100)
+    rows = "".join(f"{4471000 + n};Qwxz Blimf;{12340012345678 + n}\n" for n in range(200))
+    found = analyser().find("Liste\nkundenr;navn;kontonr\n" + rows)
+    counts = {
+        e: len({f.start for f in found if f.entity == e})
+        for e in ("PERSON_ID", "PERSON", "DK_BANK_ACCOUNT")
+    }
+    assert counts == {"PERSON_ID": 200, "PERSON": 200, "DK_BANK_ACCOUNT": 200}
+
+
+def test_forty_million_characters_are_searched_in_pieces() -> None:
+    text = "Ganske almindelig tekst uden noget i sig. " * 1_000_000 + "Cpr 170389-1234."
+    assert len(text) > 40_000_000
+    (found,) = Analyser(structured_recognisers(), STRUCTURED).find(text)
+    assert (found.entity, text[found.start : found.end]) == ("DK_CPR", "170389-1234")
