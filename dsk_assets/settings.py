@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="Where parts are worked: local, slurm, or a Dask scheduler (its address, such "
         "as tcp://host:8786, or its scheduler file). All workers must stand in the EU.",
     )
+    name_engine: Path | None = Field(
+        None,
+        description="Folder of a spaCy pipeline or a transformers model that finds names besides "
+        "the recognisers of this project. Nothing is downloaded.",
+    )
     today: dt.date | None = Field(
         None, description="Judge approvals as of this date instead of today (for audits)."
     )

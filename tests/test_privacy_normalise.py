@@ -26,6 +26,7 @@ AWKWARD = st.text(
         ("A\u030age", "Åge"),
         ("> Hej\n> > du", "Hej\ndu"),
         ("perso-\nnummer", "personummer"),
+        ("17O3l9 og 2O24, ol3", "170319 og 2024, ol3"),
         ("＠example", "@example"),
     ],
 )

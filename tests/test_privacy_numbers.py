@@ -160,6 +160,21 @@ def test_structured_identifiers_are_found_whole(text: str, value: str, entity: s
         assert entity in types(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("tlf. 67123456/68123457 efter kl. 16", "67123456/68123457"),
+        ("67 12 34 56 / 68 12 34 57", "67 12 34 56 / 68 12 34 57"),
+        ("Se 170389-1234180389-1235 i mappen", "170389-1234180389-1235"),
+        ("cpr 17038912341803891235", "17038912341803891235"),
+        ("hun fik 17O389-12l4 i går", "17O389-12l4"),
+        ("ring på 67 1O 34 56", "67 1O 34 56"),
+    ],
+)
+def test_numbers_run_together_and_misread_digits(text: str, value: str) -> None:
+    assert covered(text, value)
+
+
 def test_a_column_heading_explains_the_numbers_below_it() -> None:
     table = (
         "kundenr;kontonr;telefon\n4471923;12340012345678;67123456\n4471924;12340012345679;68123456"

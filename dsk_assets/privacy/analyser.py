@@ -20,6 +20,7 @@ from dsk_assets.lake.digests import sha256_file, sha256_json
 from dsk_assets.privacy import gazetteer
 from dsk_assets.privacy.entities import PRIORITY, RANK
 from dsk_assets.privacy.normalise import fold
+from dsk_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from presidio_analyzer import EntityRecognizer, RecognizerResult
@@ -186,17 +187,37 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-@functools.cache
 def analyser() -> Analyser:
-    """The analyser with all recognisers, built once a process."""
+    """The analyser with all recognisers, built once a process.
+
+    With the name model in the folder of the setting ``DSK_NAME_ENGINE`` besides, if there is one.
+    """
+    return _analyser(load_settings().name_engine)
+
+
+@functools.cache
+def _analyser(engine: Path | None) -> Analyser:
     from dsk_assets.privacy.recognisers.registry import all_recognisers
 
-    return Analyser(all_recognisers())
+    if engine is None:
+        return Analyser(all_recognisers())
+    from dsk_assets.privacy.recognisers.engines import FolderNameRecognizer
+
+    return Analyser([*all_recognisers(), FolderNameRecognizer(engine)])
+
+
+def digest() -> dict[str, str]:
+    """Digests of the code that searches, its lists and models; Presidio is not loaded for it."""
+    engine = load_settings().name_engine
+    if engine is None:
+        return _digest()
+    files = sorted(path for path in engine.rglob("*") if path.is_file())
+    folder = {path.relative_to(engine).as_posix(): sha256_file(path) for path in files}
+    return {**_digest(), "name_engine": sha256_json(folder)}
 
 
 @functools.cache
-def digest() -> dict[str, str]:
-    """Digests of the code that searches and of its lists; Presidio is not loaded for it."""
+def _digest() -> dict[str, str]:
     here = Path(__file__).parent
     code = {path.name: sha256_file(path) for path in (*here.glob("recognisers/*.py"), *_CODE)}
     return {"recognisers": sha256_json(code), **gazetteer.digest()}

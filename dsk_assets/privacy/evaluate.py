@@ -2,6 +2,7 @@
 
 A labelled document is a JSON line ``{"id", "text", "spans": [{"start", "end", "label"}]}``,
 optionally with ``decoys`` (``start``, ``end``, ``kind``): look-alikes that are no personal data.
+A span may name a ``group``, such as where a name comes from; groups are counted by themselves.
 A span is *found* when every letter and digit of it is covered by findings of any type, so that
 redaction removes it whole; it is *labelled* when one of them has its type. A document *leaks*
 when a span in it is not found. Precision is the share of findings that overlap a labelled span;
@@ -48,6 +49,7 @@ class Score:
     """The outcome over a set of documents."""
 
     by_type: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    by_group: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     decoys: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     documents: int = 0
     with_personal_data: int = 0
@@ -76,22 +78,44 @@ class Score:
             f"{self.documents} documents; of {self.with_personal_data} with personal data, "
             f"{self.leaking} ({_percent(share)}) leak at least one span.",
         ]
+        if self.by_group:
+            lines += ["", "| group | spans | recall | leak |", "|---|---:|---:|---:|"]
+            for name, tally in sorted(self.by_group.items()):
+                leak = None if tally.recall is None else 1 - tally.recall
+                lines.append(
+                    f"| {name} | {tally.spans} | {_percent(tally.recall)} | {_percent(leak)} |"
+                )
         if self.decoys:
             lines += ["", "| look-alike | number | taken |", "|---|---:|---:|"]
             for kind, tally in sorted(self.decoys.items()):
                 lines.append(f"| {kind} | {tally.spans} | {_percent(tally.recall)} |")
         return "\n".join(lines) + "\n"
 
+    def counts(self) -> dict[str, Any]:
+        """The same as numbers that JSON can hold."""
+        return {
+            "documents": self.documents,
+            "with_personal_data": self.with_personal_data,
+            "leaking": self.leaking,
+            "types": {name: vars(tally) for name, tally in sorted(self.by_type.items())},
+            "groups": _found(self.by_group),
+            "look_alikes": _found(self.decoys),
+        }
+
+
+def _found(tallies: Mapping[str, Tally]) -> dict[str, dict[str, int]]:
+    return {n: {"spans": t.spans, "found": t.found} for n, t in sorted(tallies.items())}
+
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def evaluate(labelled: Path, engine: Analyser | None = None) -> str:
-    """The table for the JSON lines of *labelled*, in Markdown."""
+def evaluate(labelled: Path, engine: Analyser | None = None) -> Score:
+    """The score of the JSON lines of *labelled*."""
     with labelled.open(encoding="utf-8") as lines:
         documents = (json.loads(line) for line in lines if line.strip())
-        return score(track(documents, "evaluate", unit="documents"), engine).markdown()
+        return score(track(documents, "evaluate", unit="documents"), engine)
 
 
 def score(
@@ -116,6 +140,9 @@ def _judge(document: Mapping[str, Any], findings: list[Finding], score: Score) -
         tally = score.by_type[span["label"]]
         inside = range(span["start"], span["end"])
         found = all(place in covered for place in inside if text[place].isalnum())
+        if "group" in span:
+            score.by_group[span["group"]].spans += 1
+            score.by_group[span["group"]].found += found
         tally.spans += 1
         tally.found += found
         tally.labelled += found and any(

@@ -57,7 +57,7 @@ def lower_case_words(texts: Iterable[str]) -> Counter[str]:
 def build(lower: Counter[str]) -> str:
     """The lines of ``names.tsv``; *lower* counts ordinary words."""
     marks: dict[str, set[str]] = defaultdict(set)
-    for locale, mark, name in _faker_names():
+    for locale, mark, name in faker_names():
         for part in name.split():
             if len(part) > 1 and _LATIN.fullmatch(part):
                 marks[key(part)] |= {mark, *("d" if locale in _NORDIC else "")}
@@ -104,7 +104,8 @@ def places() -> str:
     return "".join(f"{name}\n" for name in sorted(found) if _PLACE.fullmatch(name))
 
 
-def _faker_names() -> Iterator[tuple[str, str, str]]:
+def faker_names() -> Iterator[tuple[str, str, str]]:
+    """Locale, ``g`` or ``s``, and name: the given names and surnames of the ``faker`` library."""
     import faker.providers.person as person
 
     for module in sorted(found.name for found in pkgutil.iter_modules(person.__path__)):

@@ -2,7 +2,8 @@
 
 Personal data hides from patterns behind typography: no-break and thin spaces, six kinds of dash,
 zero-width characters, full-width and Arabic-Indic digits, HTML entities, combining accents,
-UTF-8 read as Windows-1252, quoted mail (``> ``) and hyphenation at line ends. Each is folded to
+UTF-8 read as Windows-1252, quoted mail (``> ``), hyphenation at line ends, and the letters O, I
+and l that a scanner read in the middle of a number. Each is folded to
 its plain form; a finding in the folded text is then mapped back to the characters it came from.
 """
 
@@ -39,12 +40,15 @@ _FOLDABLE = re.compile(
     rf"|(?P<wide>[\uff01-\uff5e])"
     rf"|(?P<digit>(?![0-9])\d)"
     rf"|(?P<combined>[^\W\d_][{_COMBINING}]+)"
+    rf"|(?P<misdigit>(?<=\d)(?:[OoIl](?=[OoIl]?\d)|O(?=[ -]\d)))"
 )
 _SUSPECT = re.compile(
     r"[^\x00-\x25\x27-\x3d\x3f-\x7e\u00a1-\u00ac\u00ae-\u00c2\u00c6-\u02ff\u2018-\u201e…€]"
     r"|-(?=\n)"
 )
 """Where something may have to be folded; plain text has no such place, and is not read further."""
+
+_MISREAD_DIGIT = re.compile(r"\d(?:[OoIl](?=[OoIl]?\d)|O(?=[ -]\d))")
 
 
 def _folded(match: re.Match[str]) -> str:
@@ -61,6 +65,8 @@ def _folded(match: re.Match[str]) -> str:
         return chr(ord(found) - 0xFEE0)
     if kind == "digit":
         return str(unicodedata.decimal(found))
+    if kind == "misdigit":
+        return "0" if found in "Oo" else "1"
     return {"space": " ", "dash": "-"}.get(kind or "", "")
 
 
@@ -94,12 +100,13 @@ class Folded:
 
 def _foldable(text: str) -> Iterator[re.Match[str]]:
     """The places to fold, as ``_FOLDABLE.finditer`` gives them, but trying only suspects."""
+    places = [match.start() for match in _SUSPECT.finditer(text)]
+    letters = [match.start() + 1 for match in _MISREAD_DIGIT.finditer(text)]
     end = 0
-    for suspect in _SUSPECT.finditer(text):
-        place = suspect.start()
+    for place in sorted(places + letters) if letters else places:
         if place < end:
             continue
-        combines = place > end and "\u0300" <= suspect.group() <= "\u036f"
+        combines = place > end and "\u0300" <= text[place] <= "\u036f"
         match = _FOLDABLE.match(text, place - 1) if combines else None
         match = match or _FOLDABLE.match(text, place)
         if match is not None:

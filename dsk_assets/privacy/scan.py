@@ -6,6 +6,7 @@ from typing import Any
 
 from dsk_assets.consortium.policy import PersonalDataPolicy
 from dsk_assets.errors import DonationError
+from dsk_assets.lake.progress import track
 from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, RecogniserFault, analyser
 from dsk_assets.privacy.redact import ERROR, check, resolve, treat
 from dsk_assets.privacy.special import categories, persons
@@ -20,7 +21,7 @@ def scan_lines(
     categories of personal data, or ``recogniser-error`` for a text that could not be searched.
     """
     engine = engine or analyser()
-    for identity, text in _documents(lines):
+    for identity, text in track(_documents(lines), "scan", unit="documents"):
         try:
             found = engine.find(text, min_score)
         except RecogniserFault:
@@ -46,7 +47,7 @@ def redact_lines(
     """
     policy, engine = policy or PersonalDataPolicy(), engine or analyser()
     check(policy)
-    for identity, text in _documents(lines):
+    for identity, text in track(_documents(lines), "redact", unit="documents"):
         treatment = treat(text, policy, engine)
         yield {"id": identity, "text": treatment.text, "withheld": treatment.reason}
 

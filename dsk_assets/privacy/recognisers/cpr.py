@@ -27,6 +27,7 @@ _MISREAD = re.compile(
     r"(?:cpr|personn)[^\n\d]{0,20}?(?P<v>[0-9OoIlBSZ]{6} ?-? ?[0-9OoIlBS]{4})(?![^\W_])",
     re.IGNORECASE,
 )
+_RUN_TOGETHER = re.compile(r"\d(?<!\d\d)\d{5}-?\d{4}(?:\d{6}-?\d{4})+(?![-\d])")
 _DIGITS = str.maketrans("OoIlBSZbsz", "0011852852")
 
 
@@ -67,6 +68,12 @@ class CprRecognizer(DanishRecognizer):
             if near >= 0 and is_date(int(match["d"]), int(match["m"]), 2000 + int(match["y"])):
                 sure = near == 1 or match["sep"]
                 yield Hit("DK_CPR", match.start(), match.end(), 0.85 if sure else 0.5)
+        for match in _RUN_TOGETHER.finditer(text):
+            numbers = re.findall(r"\d{6}-?\d{4}", match.group())
+            plain = [number.replace("-", "") for number in numbers]
+            sure = all(map(passes_modulus_11, plain)) or all("-" in number for number in numbers)
+            if all(map(_dated, plain)) and (sure or mentioned):
+                yield Hit("DK_CPR", match.start(), match.end(), 0.8)
         for match in _MISREAD.finditer(text) if mentioned else ():
             value = match["v"]
             ten = re.sub(r"[ -]", "", value.translate(_DIGITS))

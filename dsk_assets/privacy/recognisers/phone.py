@@ -25,6 +25,10 @@ _DANISH = re.compile(
     rf"|[2-9]\d\d{_SEP}\d\d{_SEP}\d{{3}}|[2-9]\d\d{_SEP}\d{{3}}{_SEP}\d\d|[2-9]\d{{7}})"
     rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d)"
 )
+_EIGHT = r"[2-9]\d(?:[ .]?\d\d){3}|[2-9]\d{3} \d{4}|[2-9]\d\d \d\d \d{3}"
+_JOINED = re.compile(
+    rf"(?<![\w+])(?<!\d[ .,/:-])(?:{_EIGHT})(?: ?/ ?(?:{_EIGHT}))+(?![^\W_]|[ ./-]?\d)"
+)
 _FOREIGN = re.compile(
     r"(?<![\w+])(?:\+|00)(?!45|0)[1-9]\d{0,2}[ .-]?(?:\(0\) ?)?(?:\(?\d{1,4}\)?[ .-]?){2,5}\d{2,4}"
     r"(?![^\W_])"
@@ -40,7 +44,8 @@ class PhoneDkRecognizer(DanishRecognizer):
     closed plan of eight digits whose first is 2 to 9. Prefix lists do not help: 68 % of random
     eight-digit strings and 44 % of dates written YYYYMMDD are numbers that could be in use. So
     eight digits together need a country code, an explaining word or a name right before them;
-    digits in groups need only that no other word (*CVR*, *ordrenummer*) explains them. The
+    digits in groups need only that no other word (*CVR*, *ordrenummer*) explains them. Two numbers
+    may be joined by a slash. The
     series 70, 80 and 90 belong to companies and services, and are kept unless a name stands
     before them.
     """
@@ -55,6 +60,11 @@ class PhoneDkRecognizer(DanishRecognizer):
             score = self._score(text, match)
             if score:
                 yield Hit("PHONE_NUMBER", match.start(), match.end(), score)
+        for match in _JOINED.finditer(text):
+            near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
+            spaced = " " in match.group().replace(" / ", "/")
+            if near == 1 or (near == 0 and (spaced or after_name(text, match.start()))):
+                yield Hit("PHONE_NUMBER", match.start(), match.end(), 0.6 + 0.3 * near)
 
     def _score(self, text: str, match: re.Match[str]) -> float:
         near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)

@@ -1,0 +1,46 @@
+"""Measure the search on what this repository carries and generates, and write the counts.
+
+    python -m dsk_assets.privacy.scores
+
+``data/scores.json`` holds for each set the counts of :meth:`~.evaluate.Score.counts`, and the
+digests of the recognisers and lists that were measured, so that a reader can see whether they are
+those in use: ``invented`` (:mod:`~.synthetic`), ``names`` (:mod:`~.synthetic_names`) and ``news``
+(the development part of DaN+, whose names were never learnt from).
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from dsk_assets.privacy import synthetic, synthetic_names
+from dsk_assets.privacy.analyser import analyser, digest
+from dsk_assets.privacy.evaluate import score
+from dsk_assets.privacy.gazetteer import DATA
+from dsk_assets.privacy.name_model_build import DEVELOPMENT, read
+
+SCORES = DATA / "scores.json"
+
+
+def news() -> Iterator[dict[str, Any]]:
+    """The development part of DaN+ as labelled documents; only persons are labelled."""
+    for sentence in read(DEVELOPMENT):
+        spans = [{"start": s, "end": e, "label": "PERSON"} for s, e in sentence["persons"]]
+        yield {"id": sentence["id"], "text": sentence["text"], "spans": spans}
+
+
+def measured() -> dict[str, Any]:
+    """The counts for all sets, and what was measured."""
+    sets: Mapping[str, Iterable[Mapping[str, Any]]] = {
+        "invented": synthetic.documents(600, 1),
+        "names": synthetic_names.documents(100, 1),
+        "news": news(),
+    }
+    engine = analyser()
+    return {
+        "digests": digest(),
+        "sets": {name: score(documents, engine).counts() for name, documents in sets.items()},
+    }
+
+
+if __name__ == "__main__":
+    SCORES.write_text(json.dumps(measured(), indent=2) + "\n", "utf-8")
