@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     )
     openlineage_namespace: str = Field(
         "dsk", description="Namespace of jobs and datasets; tells installations apart."
+    log_origin: str = Field(
+        "",
+        pattern=r"^[^\s+]*$",
+        description="Name of a new log, as an address without scheme; never changed later.",
     )
 
     @cached_property

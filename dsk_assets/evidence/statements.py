@@ -110,8 +110,8 @@ def build(
                 "builder": {"id": "urn:dsk:platform", "version": package_versions()},
                 "metadata": {
                     "invocationId": run_id,
-                    "startedOn": _timestamp(started),
-                    "finishedOn": _timestamp(finished),
+                    "startedOn": timestamp(started),
+                    "finishedOn": timestamp(finished),
                 },
             },
             "dsk": {
@@ -127,7 +127,8 @@ def build(
     }
 
 
-def _timestamp(moment: dt.datetime) -> str:
+def timestamp(moment: dt.datetime) -> str:
+    """*moment* as statements write it: UTC, in milliseconds."""
     return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -85,6 +85,7 @@ class Lake:
         if self.is_local:
             found = [f"{at}/{name}" for at, _, names in os.walk(root) for name in names]
         else:
+            self.fs.invalidate_cache(root)
             found = [str(path) for path in self.fs.find(root)]
         paths = (path.removeprefix(f"{root}/") for path in found)
         return sorted(path for path in paths if not path.rpartition("/")[2].startswith(".tmp-"))
@@ -95,6 +96,37 @@ class Lake:
             return bytes(self.fs.cat_file(f"{self.root}/{path}"))
         except FileNotFoundError:
             raise MissingInputError(f"{path} is not in the lake") from None
+
+    def read_tagged(self, path: str) -> tuple[bytes, str] | None:
+        """The bytes of an object in S3 and its entity tag, or None where there is no object.
+
+        When it is replaced meanwhile, the tag is the older one.
+        """
+        try:
+            tag = str(self.fs.info(f"{self.root}/{path}", refresh=True)["ETag"]).strip('"')
+            return self.read(path), tag
+        except (FileNotFoundError, MissingInputError):
+            return None
+
+    def write_if(self, path: str, data: bytes, tag: str | None) -> str | None:
+        """Write an object in S3 only in place of the one with *tag* (None: only where none is).
+
+        Returns its entity tag, or None where another one is there by now. Raises
+        :class:`StorageError` when the service cannot be reached or refuses.
+        """
+        bucket, key, _ = self.fs.split_path(f"{self.root}/{path}")
+        condition = {"IfNoneMatch": "*"} if tag is None else {"IfMatch": tag}
+        try:
+            written = self.fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            code = getattr(error.__cause__, "response", {}).get("Error", {}).get("Code", "")
+            if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+                return None
+            raise StorageError(f"could not write {path}: {code or type(error).__name__}") from None
+        self.fs.invalidate_cache(f"{self.root}/{path}")
+        return str(written["ETag"]).strip('"')
 
     def remove(self, path: str) -> None:
         """Delete the file *path* where there is one."""

@@ -1,0 +1,91 @@
+"""Where in the log a statement is: a local cache, made from the log and checked against it."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from dsk_assets.evidence.entries import Entry
+from dsk_assets.evidence.log import Log
+
+_SCHEMA = """
+create table if not exists entry (
+  position integer primary key, asset text not null, partition text not null,
+  number integer not null, predicate_type text not null, envelope blob not null,
+  statement blob not null);
+create index if not exists entry_key on entry (asset, partition, number);
+create index if not exists entry_statement on entry (statement);
+create table if not exists state (size integer not null, root blob not null);
+"""
+_COLUMNS = "asset, partition, number, predicate_type, envelope, statement"
+
+
+class LogIndex:
+    """The entries of the log, found by asset partition, statement or predicate type."""
+
+    def __init__(self, log: Log):
+        self._log = log
+        folder = log.settings.home.resolve() / "cache"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "log-index.sqlite"
+
+    @contextmanager
+    def opened(self) -> Iterator["LogIndex"]:
+        """The index brought up to the newest checkpoint."""
+        with closing(sqlite3.connect(self._path, timeout=300, isolation_level=None)) as connection:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = normal")
+            self._connection = connection
+            self._update()
+            yield self
+
+    def position(self, asset: str, partition: str | None, number: int) -> int | None:
+        """Where the statement's first entry is, or None."""
+        row = self._connection.execute(
+            "select min(position) from entry where asset = ? and partition = ? and number = ?",
+            (asset, partition or "", number),
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def has_statement(self, digest: str) -> bool:
+        """Whether a statement with this digest is in the log."""
+        row = self._connection.execute(
+            "select 1 from entry where statement = ? limit 1", (bytes.fromhex(digest),)
+        ).fetchone()
+        return row is not None
+
+    def of_type(self, predicate_type: str) -> list[tuple[int, Entry]]:
+        """Position and content of all entries of a predicate type, in the log's order."""
+        rows = self._connection.execute(
+            f"select position, {_COLUMNS} from entry where predicate_type = ? order by position",
+            (predicate_type,),
+        )
+        return [(row[0], _entry(row[1:])) for row in rows]
+
+    def _update(self) -> None:
+        self._connection.executescript(_SCHEMA)
+        self._connection.execute("begin immediate")
+        tree = self._log.tree()
+        size, root = self._connection.execute("select size, root from state").fetchone() or (0, b"")
+        if size > tree.size or (size and tree.root_at(size) != root):
+            self._connection.execute("delete from entry")
+            size = 0
+        if size < tree.size:
+            self._connection.executemany(
+                f"insert into entry (position, {_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?)",
+                (_row(index, Entry.parse(data)) for index, data in tree.entries(size)),
+            )
+            self._connection.execute("delete from state")
+            self._connection.execute("insert into state values (?, ?)", (tree.size, tree.root()))
+        self._connection.execute("commit")
+
+
+def _row(index: int, entry: Entry) -> tuple[object, ...]:
+    return (
+        index, entry.asset, entry.partition or "", entry.number, entry.predicate_type,
+        bytes.fromhex(entry.envelope), bytes.fromhex(entry.statement),
+    )  # fmt: skip
+
+
+def _entry(row: tuple[str, str, int, str, bytes, bytes]) -> Entry:
+    asset, partition, number, predicate_type, envelope, statement = row
+    return Entry(asset, partition or None, number, predicate_type, envelope.hex(), statement.hex())

@@ -1,0 +1,169 @@
+"""Statements that are no materialisations: their predicate types, and how each is made.
+
+Every type has a JSON Schema in ``schemas/``; :func:`schema` gives it by the type's address.
+A statement about a withdrawal may concern a person, so it holds 32 random bytes as ``salt``: when
+it is erased, its digest in the log gives nothing away.
+"""
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsk_assets.evidence.keys import CONSORTIUM, DONOR, STATEMENTS
+from dsk_assets.evidence.statements import PREDICATE_TYPE as PROVENANCE
+from dsk_assets.evidence.statements import STATEMENT_TYPE, timestamp
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Key
+
+TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
+VERIFICATION = "https://slsa.dev/verification_summary/v1"
+RELEASE = "https://in-toto.io/attestation/release/v0.2"
+APPROVAL = "urn:dsk:predicate:approval:v1"
+WITHDRAWAL = "urn:dsk:predicate:withdrawal:v1"
+ERASURE = "urn:dsk:predicate:erasure:v1"
+KEY = "urn:dsk:predicate:key:v1"
+POLICY = "urn:dsk:predicate:policy:v1"
+
+_SCHEMAS = {
+    PROVENANCE: "provenance.v1.json",
+    TEST_RESULT: "test-result.v0.1.json",
+    VERIFICATION: "verification-summary.v1.json",
+    RELEASE: "release.v0.2.json",
+    APPROVAL: "approval.v1.json",
+    WITHDRAWAL: "withdrawal.v1.json",
+    ERASURE: "erasure.v1.json",
+    KEY: "key.v1.json",
+    POLICY: "policy.v1.json",
+}
+TYPES = tuple(_SCHEMAS)
+
+SIGNATURES: dict[str, tuple[str, ...]] = {
+    APPROVAL: (CONSORTIUM, DONOR),
+    RELEASE: (CONSORTIUM, STATEMENTS),
+}
+"""Types that two must sign: one key of each of these roles. All others need one key of the role
+``statements``. The policy statement in the log says the same."""
+
+Statement = dict[str, Any]
+
+
+@cache
+def schema(predicate_type: str) -> dict[str, Any]:
+    """The JSON Schema of statements with a predicate of this type; ``KeyError`` for others."""
+    path = Path(__file__).parent / "schemas" / _SCHEMAS[predicate_type]
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
+
+
+def roles(predicate_type: str) -> tuple[str, ...]:
+    """The roles that sign statements of this type, one key each."""
+    return SIGNATURES.get(predicate_type, (STATEMENTS,))
+
+
+def subject(name: str, digest: str, statement: str | None = None) -> dict[str, Any]:
+    """What a statement is about; *statement* is the digest of the statement that tells of it."""
+    about: dict[str, Any] = {"name": name, "digest": {"sha256": digest}}
+    return about if statement is None else {**about, "annotations": {"statement": statement}}
+
+
+def statement(
+    subjects: Sequence[Mapping[str, Any]], predicate_type: str, predicate: Mapping[str, Any]
+) -> Statement:
+    """The in-toto statement about *subjects*."""
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": list(subjects),
+        "predicateType": predicate_type,
+        "predicate": dict(predicate),
+    }
+
+
+def key_statement(
+    action: str,
+    role: str,
+    key: "Key",
+    *,
+    holder: str | None = None,
+    development: bool = False,
+    replaces: str | None = None,
+    vkey: str | None = None,
+    reason: str | None = None,
+) -> Statement:
+    """A key is added, takes the place of another (*replaces*), or is revoked.
+
+    *holder* is an organisation's number (CVR), never a person; *vkey* the key as a witness or the
+    log writes it.
+    """
+    predicate = {
+        "action": action,
+        "role": role,
+        "holder": holder,
+        "keyId": key.keyid,
+        "key": key.to_dict(),
+        "vkey": vkey,
+        "replaces": replaces,
+        "development": development,
+        "reason": reason,
+        "at": _now(),
+    }
+    return statement([subject(f"key/{role}", key.keyid)], KEY, predicate)
+
+
+def policy() -> list[dict[str, Any]]:
+    """What the policy statement says: for each type, a key of each of *roles* must sign."""
+    return [{"predicateType": one, "roles": list(roles(one))} for one in TYPES]
+
+
+def policy_statement(digest: str) -> Statement:
+    """Who must sign what; *digest* is that of the canonical JSON of :func:`policy`."""
+    return statement(
+        [subject("policy/evidence", digest)], POLICY, {"signatures": policy(), "at": _now()}
+    )
+
+
+def withdrawal(
+    donation: str, landing: str, made: str, withdrawn_on: dt.date, reason: str
+) -> Statement:
+    """The donor has withdrawn *donation* with effect from a day.
+
+    *landing* is the digest of its landing, *made* that of the landing's statement.
+    """
+    return statement(
+        [subject(f"dsk:donations/landing[{donation}]", landing, made)],
+        WITHDRAWAL,
+        {
+            "donation": donation,
+            "withdrawnOn": withdrawn_on.isoformat(),
+            "reason": reason,
+            "at": _now(),
+            "salt": secrets.token_hex(32),
+        },
+    )
+
+
+def erasure(
+    asset: str, partition: str | None, number: int, *, digest: str, envelope: str, reason: str
+) -> Statement:
+    """The body of another statement has been erased; its digests stay in the log."""
+    return statement(
+        [subject(f"{asset}/{partition or '_'}/{number:06d}", digest)],
+        ERASURE,
+        {
+            "asset": asset,
+            "partition": partition,
+            "number": number,
+            "statement": digest,
+            "envelope": envelope,
+            "reason": reason,
+            "at": _now(),
+        },
+    )
+
+
+def _now() -> str:
+    return timestamp(dt.datetime.now(dt.UTC))
