@@ -91,6 +91,7 @@ class Settings(BaseSettings):
     )
     openlineage_namespace: str = Field(
         "dsk", description="Namespace of jobs and datasets; tells installations apart."
+    )
     log_origin: str = Field(
         "",
         pattern=r"^[^\s+]*$",

@@ -62,13 +62,20 @@ def donate(path: tuple[str, ...]) -> None:
     The folder holds a manifest donation.yaml and the files it lists. Landed files are immutable:
     a changed donation is delivered as a new version. The nightly run takes it from there.
     """
+    from dsk_assets.evidence import sequencer
     from dsk_assets.intake import landing
 
     catalog = _catalog()
-    for one in path:
-        snapshot = landing.land(catalog, one)
-        files = len(snapshot.files) - 1
-        click.echo(f"landed {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}")
+    try:
+        for one in path:
+            snapshot = landing.land(catalog, one)
+            files = len(snapshot.files) - 1
+            click.echo(
+                f"landed {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}"
+            )
+    finally:
+        if catalog.made:
+            sequencer.append_new(catalog)
 
 
 @main.command()

@@ -10,6 +10,7 @@ from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.transparency.assets import warehouse_op
 from dsk_assets.defs.transparency.openlineage import deliver_events
 from dsk_assets.errors import safe_message
+from dsk_assets.evidence import sequencer
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.intake import landing
 from dsk_assets.lake.progress import track
@@ -26,12 +27,31 @@ def receive_all(catalog: Catalog) -> Iterator[tuple[str, str]]:
 
 @dg.op(name="nightly__receive", out=dg.Out(dg.Nothing))
 def receive(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
-    """Land new deliveries and give each donation version its partition."""
+    """Land new deliveries and give each donation version its partition.
+
+    First, what an earlier run left out of the log is taken up.
+    """
     opened = catalog.open(context.run_id)
+    take_up(context, opened)
     for name, reason in receive_all(opened):
         context.log.error(f"delivery {name} was not landed: {reason}")
     new = register(context.instance, DONATION, landing.landed(opened))
     context.log.info(f"{len(new)} new donations: {', '.join(new) or 'none'}")
+
+
+def take_up(context: dg.OpExecutionContext, catalog: Catalog) -> None:
+    """Append to the log of statements all that are not in it, and say how many they were."""
+    try:
+        appended = sequencer.append_new(catalog)
+    except Exception as error:
+        raise dg.Failure(safe_message(error), allow_retries=False) from None
+    context.log.info(f"{appended.added} statements taken up; the log has {appended.size} entries")
+
+
+@dg.op(name="nightly__log", ins={"after": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
+def log(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
+    """Take the night's statements up into the log."""
+    take_up(context, catalog.open(context.run_id))
 
 
 @dg.job(
@@ -46,7 +66,7 @@ def nightly() -> None:
     done = warehouse_op(after=done)
     for stage in AFTER_WAREHOUSE:
         done = stage.as_op()(after=done)
-    deliver_events(after=done)
+    deliver_events(after=log(after=done))
 
 
 @dg.schedule(

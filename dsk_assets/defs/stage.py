@@ -18,7 +18,7 @@ from dsk_assets.defs import metadata
 from dsk_assets.defs.partitions import register
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.errors import DskError, MissingInputError, NotAdmittedError, safe_message
-from dsk_assets.evidence import admission, failures
+from dsk_assets.evidence import admission, failures, sequencer
 from dsk_assets.evidence.admission import Decision
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
 from dsk_assets.gates.registry import GATES
@@ -144,6 +144,10 @@ class Stage:
             )
             if decision is not None:
                 yield self._check([(key or "all", decision)])
+            try:
+                sequencer.append_new(opened)
+            except Exception as error:
+                raise dg.Failure(safe_message(error), allow_retries=False) from None
 
         return materialise
 

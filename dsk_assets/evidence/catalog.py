@@ -21,15 +21,14 @@ from filelock import FileLock
 
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence import keys, statements
+from dsk_assets.evidence.entries import STATEMENTS as STATEMENTS
+from dsk_assets.evidence.entries import UNPARTITIONED as UNPARTITIONED
 from dsk_assets.evidence.envelope import open_envelope, seal
 from dsk_assets.evidence.statements import Source, WrittenFile
 from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_json, sha256_set
 from dsk_assets.lake.store import Lake, Zone
 from dsk_assets.lake.tables import read_batches, write_parquet
 from dsk_assets.settings import Settings
-
-STATEMENTS = f"{Zone.EVIDENCE}/statements"
-UNPARTITIONED = "_"
 
 
 class Stale(Exception):

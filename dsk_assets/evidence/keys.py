@@ -78,6 +78,11 @@ def holds(settings: Settings, role: str) -> bool:
     )
 
 
+def own_roles(settings: Settings) -> tuple[str, ...]:
+    """The roles whose keys this machine has for the platform's own use."""
+    return tuple(one for one in (STATEMENTS, LOG, CONSORTIUM, DONOR) if holds(settings, one))
+
+
 def key_path(settings: Settings, role: str) -> Path:
     """Where the development key of *role* lies."""
     return settings.home.resolve() / "keys" / f"{role}.pem"

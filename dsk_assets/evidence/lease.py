@@ -30,6 +30,7 @@ class Lease:
         self._seconds = seconds
         self._holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
         self._tag: str | None = None
+        self._since = 0.0
 
     @contextmanager
     def held(self) -> Iterator["Lease"]:
@@ -50,8 +51,11 @@ class Lease:
             self._lake.remove(self._path)
 
     def renew(self) -> None:
-        """Hold it for its whole time from now; :class:`StorageError` where it has been lost."""
-        if not self._write(self._tag):
+        """Hold it for its whole time again when a third of it has passed.
+
+        Raises :class:`StorageError` where it has been lost.
+        """
+        if time.monotonic() - self._since > self._seconds / 3 and not self._write(self._tag):
             raise StorageError(
                 "the right to append to the log was taken over by another machine — run again"
             )
@@ -66,5 +70,6 @@ class Lease:
 
     def _write(self, tag: str | None) -> bool:
         data = canonical_json({"holder": self._holder, "until": time.time() + self._seconds})
+        self._since = time.monotonic()
         self._tag = self._lake.write_if(self._path, data, tag)
         return self._tag is not None

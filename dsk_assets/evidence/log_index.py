@@ -38,13 +38,18 @@ class LogIndex:
             self._update()
             yield self
 
-    def position(self, asset: str, partition: str | None, number: int) -> int | None:
-        """Where the statement's first entry is, or None."""
-        row = self._connection.execute(
+    def position(self, asset: str, partition: str | None, number: int | None) -> int | None:
+        """Where a statement's first entry is, or None; *number* None stands for the newest one."""
+        key = (asset, partition or "")
+        if number is None:
+            (number,) = self._connection.execute(
+                "select max(number) from entry where asset = ? and partition = ?", key
+            ).fetchone()
+        (position,) = self._connection.execute(
             "select min(position) from entry where asset = ? and partition = ? and number = ?",
-            (asset, partition or "", number),
+            (*key, number),
         ).fetchone()
-        return None if row[0] is None else int(row[0])
+        return None if position is None else int(position)
 
     def has_statement(self, digest: str) -> bool:
         """Whether a statement with this digest is in the log."""

@@ -1,0 +1,247 @@
+"""Taking statements up into the log: all that lie in the lake and are not in it yet.
+
+Nothing is handed over in memory, so nothing is lost with a process: whatever a crash left out of
+the log is taken up the next time. The order of a batch is fixed by its content: a statement comes
+after those that it names, and otherwise earlier ends, then paths, come first.
+"""
+
+import heapq
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dsk_assets.errors import CorruptedError, DskError, MissingInputError, SettingsError
+from dsk_assets.evidence import attestations, keys, predicates
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.derived import derived, is_source
+from dsk_assets.evidence.entries import ATTESTATIONS, STATEMENTS, Entry, located
+from dsk_assets.evidence.envelope import Envelope, open_envelope
+from dsk_assets.evidence.keyring import KeyRing, replay
+from dsk_assets.evidence.log import Log
+from dsk_assets.evidence.log_index import LogIndex
+from dsk_assets.lake.digests import sha256_bytes, sha256_json
+from dsk_assets.lake.progress import track
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A statement that is not in the log yet, with the digests of the statements it names."""
+
+    entry: Entry
+    path: str
+    envelope: Envelope
+    ended: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Appended:
+    """What a run of the sequencer did: *added* entries, *size* of the log after them."""
+
+    added: int
+    size: int
+
+
+def append_new(catalog: Catalog) -> Appended:
+    """Append all statements that are not in the log, and those that follow from them.
+
+    One process does so at a time; others wait. Raises :class:`CorruptedError`, after appending
+    all others, when a statement cannot be read or is signed by no key in force.
+    """
+    log = Log(catalog.settings, catalog.lake)
+    with log.sequencing() as renew, LogIndex(log).opened() as index:
+        ring = replay(index.of_type(predicates.KEY), catalog.lake)
+        _introduce(catalog, log, ring)
+        faults: list[str] = []
+        fresh: dict[str, Waiting] = {}
+        for folder in (STATEMENTS, ATTESTATIONS):
+            _gather(catalog, index, folder, fresh, faults, renew)
+        if not _closed(fresh, index):  # a statement was written while the folders were listed
+            for folder in (STATEMENTS, ATTESTATIONS):
+                _gather(catalog, index, folder, fresh, faults, renew)
+        accepted = _accepted(ring, in_order(fresh.values()), log.tree().size, faults)
+        checkpoint = log.append_locked([entry.as_bytes() for entry in accepted], renew)
+    if faults:
+        raise CorruptedError(
+            f"{len(faults)} statements were not taken up into the log:\n" + "\n".join(faults)
+        )
+    return Appended(len(accepted), checkpoint.size if checkpoint else 0)
+
+
+def keyring(catalog: Catalog) -> tuple[KeyRing, int]:
+    """The keys that the log tells of, and its size."""
+    log = Log(catalog.settings, catalog.lake)
+    with LogIndex(log).opened() as index:
+        return replay(index.of_type(predicates.KEY), catalog.lake), log.tree().size
+
+
+def in_order(waiting: Iterable[Waiting]) -> list[Waiting]:
+    """Statements after those that they name; otherwise new keys first, then by end and path."""
+    by_digest = {one.entry.statement: one for one in waiting}
+    before = {
+        digest: {name for name in one.names if name in by_digest and name != digest}
+        for digest, one in by_digest.items()
+    }
+    after: dict[str, list[str]] = {}
+    for digest, names in before.items():
+        for name in names:
+            after.setdefault(name, []).append(digest)
+    ready = [(_rank(by_digest[digest]), digest) for digest, names in before.items() if not names]
+    heapq.heapify(ready)
+    ordered = []
+    while ready:
+        _, digest = heapq.heappop(ready)
+        ordered.append(by_digest[digest])
+        for follower in after.get(digest, ()):
+            before[follower].discard(digest)
+            if not before[follower]:
+                heapq.heappush(ready, (_rank(by_digest[follower]), follower))
+    return ordered
+
+
+def _rank(one: Waiting) -> tuple[bool, bool, str, str]:
+    added = (
+        one.entry.predicate_type == predicates.KEY
+        and one.envelope.statement["predicate"]["action"] == "add"
+    )
+    root = added and one.entry.asset == f"key/{keys.STATEMENTS}"
+    return not root, not added, one.ended, one.path
+
+
+def _closed(fresh: Mapping[str, Waiting], index: LogIndex) -> bool:
+    """Whether all statements that *fresh* ones name are among them or in the log."""
+    digests = {one.entry.statement for one in fresh.values()}
+    return all(
+        name in digests or index.has_statement(name) for one in fresh.values() for name in one.names
+    )
+
+
+def _gather(
+    catalog: Catalog,
+    index: LogIndex,
+    folder: str,
+    fresh: dict[str, Waiting],
+    faults: list[str],
+    renew: Callable[[], None],
+) -> None:
+    """Add to *fresh* what lies in *folder* and is not in the log; writes what follows from it."""
+    paths = [
+        path
+        for path in catalog.lake.files(folder)
+        if path.endswith(".json")
+        and f"{folder}/{path}" not in fresh
+        and index.position(*located(path)) is None
+    ]
+    for path in track(paths, "Statements for the log", unit="statements"):
+        renew()
+        full = f"{folder}/{path}"
+        try:
+            data = catalog.lake.read(full)
+            fresh[full] = _waiting(full, path, data, open_envelope(data))
+        except (CorruptedError, MissingInputError, KeyError, TypeError):
+            fault = f"{full} is not a readable statement — restore it from a copy"
+            if fault not in faults:
+                faults.append(fault)
+            continue
+        if folder == STATEMENTS and is_source(fresh[full].entry.asset):
+            _derive(catalog, path)
+
+
+def _waiting(full: str, path: str, data: bytes, envelope: Envelope) -> Waiting:
+    statement = envelope.statement
+    predicate = statement["predicate"]
+    asset, partition, number = located(path)
+    entry = Entry(
+        asset, partition, number, statement["predicateType"], sha256_bytes(data), envelope.digest
+    )
+    return Waiting(entry, full, envelope, _ended(predicate), frozenset(_names(statement)))
+
+
+def _ended(predicate: dict[str, Any]) -> str:
+    run = predicate.get("runDetails", {}).get("metadata", {})
+    return str(run.get("finishedOn") or predicate.get("at") or predicate.get("timeVerified") or "~")
+
+
+def _names(statement: dict[str, Any]) -> Iterable[str]:
+    """Digests of the statements that *statement* names."""
+    predicate = statement["predicate"]
+    named = [
+        *statement["subject"],
+        *predicate.get("buildDefinition", {}).get("resolvedDependencies", []),
+    ]
+    for one in named:
+        digest = one.get("annotations", {}).get("statement")
+        if digest:
+            yield digest
+    previous = predicate.get("dsk", {}).get("previous")
+    if previous:
+        yield previous
+
+
+def _derive(catalog: Catalog, path: str) -> None:
+    """Write the statements that follow from a materialisation, unless they are there."""
+    try:
+        made = catalog.numbered(*located(path))
+        for asset, statement in derived(catalog, made):
+            attestations.write(
+                catalog.settings, catalog.lake, asset, made.partition, statement,
+                number=made.number,
+            )  # fmt: skip
+    except (CorruptedError, MissingInputError) as error:
+        _log.warning("nothing could be derived from %s: %s", path, error)
+
+
+def _accepted(ring: KeyRing, ordered: list[Waiting], size: int, faults: list[str]) -> list[Entry]:
+    """The entries to append: those that keys in force have signed."""
+    accepted: list[Entry] = []
+    for one in ordered:
+        position = size + len(accepted)
+        try:
+            if one.entry.predicate_type == predicates.KEY:
+                ring.apply(one.envelope, position)
+            elif missing := _unsigned(ring, one.envelope, position):
+                faults.append(
+                    f"{one.path} is not signed by a key in force of the role "
+                    f"{', '.join(missing)} — if it is yours, remove it and run again"
+                )
+                continue
+            accepted.append(one.entry)
+        except DskError as error:
+            faults.append(f"{one.path}: {error}")
+    return accepted
+
+
+def _unsigned(ring: KeyRing, envelope: Envelope, position: int) -> list[str]:
+    signed = {one.role for one in ring.signers(envelope, position)}
+    needed = predicates.roles(envelope.statement["predicateType"])
+    return [role for role in needed if role not in signed]
+
+
+def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:
+    """Write the key and policy statements that the log lacks; refuses keys it does not know."""
+    settings, lake = catalog.settings, catalog.lake
+    for role in keys.own_roles(settings):
+        key = keys.signer(settings, role).public_key
+        known = [one for one in ring.known.values() if one.role == role]
+        if not known:
+            statement = predicates.key_statement(
+                "add",
+                role,
+                key,
+                development=keys.is_development(settings, role),
+                vkey=log.key().vkey if role == keys.LOG else None,
+            )
+            attestations.write(settings, lake, f"key/{role}", key.keyid, statement, number=1)
+        elif not any(one.key.keyid == key.keyid and one.until is None for one in known):
+            raise SettingsError(
+                f"this machine's key for {role} is {key.keyid}, which the log does not know — "
+                "give the key that the log knows, or replace it with `dsk evidence keys rotate`"
+            )
+    content = sha256_json(predicates.policy())
+    newest = attestations.newest(lake, "policy/evidence", None)
+    if newest is None or newest.statement["subject"][0]["digest"]["sha256"] != content:
+        statement = predicates.policy_statement(content)
+        attestations.write(settings, lake, "policy/evidence", None, statement)
