@@ -83,3 +83,182 @@ def list_keys() -> None:
         click.echo(f"{key.role:<11} {keyid}  {state}, {span}  {' '.join(notes)}".rstrip())
     for keyid, role in own.items():
         click.echo(f"{role:<11} {keyid}  not in the log yet  here")
+
+
+@keys.command("add")
+@click.argument("key")
+@click.option(
+    "--role",
+    type=click.Choice(["donor", "consortium", "witness"]),
+    required=True,
+    help="What its signatures count for.",
+)
+@click.option("--holder", help="CVR number of the organisation that holds it; never a person.")
+def add_key(key: str, role: str, holder: str | None) -> None:
+    """Add a member's public KEY: a PEM file, or for a witness its vkey.
+
+    A member makes a key with `openssl genpkey -algorithm ed25519 -out key.pem` and gives away the
+    public part, `openssl pkey -in key.pem -pubout`. A witness gives the vkey that
+    `dsk evidence witness` prints.
+    """
+    from dsk_assets.evidence import rotation
+
+    rotation.add_given(_catalog(), role, key, holder)
+    click.echo(f"added for {role}")
+
+
+@keys.command("rotate")
+@click.argument("role", type=click.Choice(["statements", "log", "consortium", "donor"]))
+@click.option(
+    "--to",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Private key that takes its place (PEM); default a new development key.",
+)
+@click.option("--reason", help="Goes into the log: nothing about a person.")
+def rotate_key(role: str, to: Path | None, reason: str | None) -> None:
+    """Replace this machine's key of ROLE: old and new key sign a statement in the log."""
+    from dsk_assets.evidence import rotation
+
+    keyid = rotation.rotate(_catalog(), role, to, reason)
+    click.echo(f"{role} is now signed for with key {keyid}")
+    if to is not None:
+        click.echo(f"Set the key of {role} to {to} before anything else runs.")
+
+
+@keys.command("revoke")
+@click.argument("keyid")
+@click.option("--reason", required=True, help="Goes into the log: nothing about a person.")
+def revoke_key(keyid: str, reason: str) -> None:
+    """End the key KEYID: nothing counts that it signs after this entry of the log."""
+    from dsk_assets.evidence import rotation
+
+    rotation.revoke(_catalog(), keyid, reason)
+    click.echo(f"key {keyid} is revoked")
+
+
+@evidence.command()
+def pending() -> None:
+    """List statements that wait for a second signature, and whose."""
+    from dsk_assets.evidence import attestations, sequencer
+
+    catalog = _catalog()
+    ring, size = sequencer.keyring(catalog)
+    for one in attestations.pending(catalog.lake, ring, size):
+        click.echo(f"{one.asset} {one.partition or ''} {one.number}: {', '.join(one.missing)}")
+
+
+@evidence.command()
+@click.argument("asset")
+@click.argument("partition", required=False)
+@click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Your private key (PEM); the log must know its public part.",
+)
+def sign(asset: str, partition: str | None, key: Path) -> None:
+    """Sign the statement of ASSET [PARTITION] that waits for signatures."""
+    from dsk_assets.evidence import attestations, sequencer
+    from dsk_assets.evidence import keys as private
+
+    catalog = _catalog()
+    ring, size = sequencer.keyring(catalog)
+    waiting = attestations.find_pending(catalog.lake, ring, size, asset, partition)
+    after = attestations.sign(catalog.lake, ring, size, waiting, private.load(key))
+    if after.missing:
+        click.echo(f"signed; still missing: {', '.join(after.missing)}")
+    else:
+        sequencer.append_new(catalog)
+        click.echo("signed by all, and taken up into the log")
+
+
+@evidence.command()
+@click.argument("source", type=click.Path(exists=True, path_type=Path))
+@click.option("--name", required=True, help="The witness's name, such as witness.member.example.")
+@click.option(
+    "--key",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The witness's private key (PEM); made where there is none.",
+)
+@click.option(
+    "--state",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="File in which the witness remembers what it cosigned; keep it safe.",
+)
+@click.option("--log-key", help="The log's key (vkey); needed at first, and when it was replaced.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the cosigned checkpoint; default in SOURCE, or standard output.",
+)
+def witness(
+    source: Path, name: str, key: Path, state: Path, log_key: str | None, out: Path | None
+) -> None:
+    """Cosign the log's newest checkpoint, when the log is the one cosigned before, gone on.
+
+    SOURCE is a copy of the folder evidence/log, or a file made by `dsk evidence request`. Run by
+    a member organisation on its own machine; needs no network and no lake. Exit code 1, and
+    nothing signed, when the log has gone back or is another one.
+    """
+    from dsk_assets.evidence import keys as private
+    from dsk_assets.evidence import witness as witnessing
+
+    if not key.exists():
+        private.make(key)
+        click.echo(f"made the witness's key {key}", err=True)
+    is_folder = source.is_dir()
+    offered = witnessing.from_folder(source) if is_folder else witnessing.from_request(source)
+    pinned = witnessing.log_key(log_key) if log_key else None
+    note = witnessing.cosign(offered, name, key, state, pinned)
+    click.echo(f"cosigned as {witnessing.vkey(name, key)}", err=True)
+    if out is None and is_folder:
+        out = witnessing.witness_file(source, name)
+    if out is None:
+        click.echo(note.serialise().decode(), nl=False)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(note.serialise())
+
+
+@evidence.command()
+@click.option("--old", type=click.IntRange(min=0), default=0, help="Size it last cosigned.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def request(old: int, out: Path) -> None:
+    """Write a file to send to a witness: the newest checkpoint, proven to go on from size OLD."""
+    from dsk_assets.evidence.log import Log
+    from dsk_assets.evidence.witness import request as make
+
+    catalog = _catalog()
+    out.write_text(make(Log(catalog.settings, catalog.lake), old), encoding="utf-8")
+
+
+@evidence.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def cosignature(file: Path) -> None:
+    """Keep the checkpoint in FILE that a witness has cosigned and sent back."""
+    from dsk_assets.evidence import sequencer
+    from dsk_assets.evidence.log import Log, parse_note
+    from dsk_assets.evidence.witness import accept
+
+    catalog = _catalog()
+    log = Log(catalog.settings, catalog.lake)
+    name = accept(log, sequencer.keyring(catalog)[0], parse_note(file.read_bytes(), str(file)))
+    click.echo(f"kept the cosignature of {name}")
+
+
+@evidence.command()
+@click.argument("asset")
+@click.argument("partition")
+@click.option("--number", type=click.IntRange(min=1), default=1, help="Which statement.")
+@click.option("--reason", required=True, help="Stays in the log: a rule or case, no person.")
+def erase(asset: str, partition: str, number: int, reason: str) -> None:
+    """Erase what is kept apart of the statement of ASSET PARTITION, such as a reason.
+
+    The statement stays and still verifies; another in the log says that its detail was erased.
+    """
+    from dsk_assets.evidence import details
+
+    digest = details.erase(_catalog(), asset, partition, number, reason)
+    click.echo(f"erased the detail sha256:{digest}")

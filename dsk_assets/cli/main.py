@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from dsk_assets import __version__
+from dsk_assets.cli.donations import donations
 from dsk_assets.cli.evidence import evidence
 from dsk_assets.cli.exposure import exposure
 from dsk_assets.cli.filter import filter_group
@@ -44,6 +45,7 @@ def main() -> None:
 
 evidence.add_command(prov)
 main.add_command(evidence)
+main.add_command(donations)
 main.add_command(exposure)
 main.add_command(openlineage)
 main.add_command(privacy)

@@ -11,7 +11,7 @@ from typing import Any
 from dsk_assets.evidence import predicates
 from dsk_assets.evidence.admission import Finding, asset_of, decision
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.evidence.predicates import Statement, statement, subject
+from dsk_assets.evidence.predicates import Statement, about, subject
 
 LANDING = "donations/landing"
 ADMITTED = "filtering/admitted"
@@ -62,7 +62,7 @@ def _test_result(made: Snapshot) -> Statement:
         ]  # fmt: skip
 
     warned = names(passed=False, severity="warning")
-    return statement(
+    return about(
         [subject(f"dsk:{decided.judged}", decided.judged_digest, made.statement_digest)],
         predicates.TEST_RESULT,
         {
@@ -90,7 +90,7 @@ def _approval(catalog: Catalog, made: Snapshot) -> Statement | None:
         return None
     manifest: Mapping[str, Any] = landing.json("manifest.json")
     rights = manifest["rights"]
-    return statement(
+    return about(
         [
             subject(f"dsk:{landing.key}", landing.digest, landing.statement_digest),
             subject(f"dsk:{made.key}", made.digest, made.statement_digest),
@@ -112,7 +112,7 @@ def _approval(catalog: Catalog, made: Snapshot) -> Statement | None:
 def _verification(made: Snapshot) -> Statement:
     admitted = made.json("admission.json")
     run = made.statement["predicate"]["runDetails"]
-    return statement(
+    return about(
         [
             subject(f"dsk:{gate['judged']}", gate["judgedDigest"], made.statement_digest)
             for gate in admitted["gates"]
@@ -134,7 +134,7 @@ def _verification(made: Snapshot) -> Statement:
 
 
 def _release(made: Snapshot, name: str, subjects: list[dict[str, Any]]) -> Statement:
-    return statement(
+    return about(
         subjects,
         predicates.RELEASE,
         {"purl": f"pkg:generic/{name}@{made.partition}", "packageId": made.asset},

@@ -88,6 +88,11 @@ def key_path(settings: Settings, role: str) -> Path:
     return settings.home.resolve() / "keys" / f"{role}.pem"
 
 
+def next_path(settings: Settings, role: str) -> Path:
+    """Where a development key lies that is about to replace that of *role*."""
+    return settings.home.resolve() / "keys" / f"{role}.next.pem"
+
+
 def make(path: Path) -> None:
     """Write a new Ed25519 key to *path*, readable by its owner alone; one that is there stays."""
     from securesystemslib.signer import CryptoSigner

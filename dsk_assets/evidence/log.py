@@ -105,6 +105,12 @@ class Log:
             self._drop_partial(tree.size, size)
         return checkpoint
 
+    def sign_again(self, private: Ed25519PrivateKey) -> None:
+        """Sign the newest checkpoint with another key besides; by a caller who is sequencing."""
+        checkpoint, note = self._verified(), self.note()
+        if checkpoint is not None and note is not None:
+            self.publish(note.signed(checkpoint.origin, private))
+
     def publish(self, note: Note) -> None:
         """Make *note* the newest checkpoint and remember it; by a caller who is sequencing."""
         data = note.serialise()

@@ -1,13 +1,10 @@
 """Statements that are no materialisations: their predicate types, and how each is made.
 
 Every type has a JSON Schema in ``schemas/``; :func:`schema` gives it by the type's address.
-A statement about a withdrawal may concern a person, so it holds 32 random bytes as ``salt``: when
-it is erased, its digest in the log gives nothing away.
 """
 
 import datetime as dt
 import json
-import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -71,7 +68,7 @@ def subject(name: str, digest: str, statement: str | None = None) -> dict[str, A
     return about if statement is None else {**about, "annotations": {"statement": statement}}
 
 
-def statement(
+def about(
     subjects: Sequence[Mapping[str, Any]], predicate_type: str, predicate: Mapping[str, Any]
 ) -> Statement:
     """The in-toto statement about *subjects*."""
@@ -111,7 +108,7 @@ def key_statement(
         "reason": reason,
         "at": _now(),
     }
-    return statement([subject(f"key/{role}", key.keyid)], KEY, predicate)
+    return about([subject(f"key/{role}", key.keyid)], KEY, predicate)
 
 
 def policy() -> list[dict[str, Any]]:
@@ -121,48 +118,49 @@ def policy() -> list[dict[str, Any]]:
 
 def policy_statement(digest: str) -> Statement:
     """Who must sign what; *digest* is that of the canonical JSON of :func:`policy`."""
-    return statement(
+    return about(
         [subject("policy/evidence", digest)], POLICY, {"signatures": policy(), "at": _now()}
     )
 
 
 def withdrawal(
-    donation: str, landing: str, made: str, withdrawn_on: dt.date, reason: str
+    donation: str, landing: str, made: str, withdrawn_on: dt.date, detail: str
 ) -> Statement:
     """The donor has withdrawn *donation* with effect from a day.
 
-    *landing* is the digest of its landing, *made* that of the landing's statement.
+    *landing* is the digest of its landing, *made* that of the landing's statement, *detail* that
+    of the reason (see ``details``).
     """
-    return statement(
+    return about(
         [subject(f"dsk:donations/landing[{donation}]", landing, made)],
         WITHDRAWAL,
         {
             "donation": donation,
             "withdrawnOn": withdrawn_on.isoformat(),
-            "reason": reason,
+            "detail": detail,
             "at": _now(),
-            "salt": secrets.token_hex(32),
         },
     )
 
 
 def erasure(
-    asset: str, partition: str | None, number: int, *, digest: str, envelope: str, reason: str
+    asset: str, partition: str | None, number: int, *, statement: str, detail: str, reason: str
 ) -> Statement:
-    """The body of another statement has been erased; its digests stay in the log."""
-    return statement(
-        [subject(f"{asset}/{partition or '_'}/{number:06d}", digest)],
-        ERASURE,
-        {
+    """The detail of another statement (its digest *statement*) has been erased."""
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [subject(f"detail/{detail}", detail, statement)],
+        "predicateType": ERASURE,
+        "predicate": {
             "asset": asset,
             "partition": partition,
             "number": number,
-            "statement": digest,
-            "envelope": envelope,
+            "statement": statement,
+            "detail": detail,
             "reason": reason,
             "at": _now(),
         },
-    )
+    }
 
 
 def _now() -> str:

@@ -236,6 +236,8 @@ def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:
             )
             attestations.write(settings, lake, f"key/{role}", key.keyid, statement, number=1)
         elif not any(one.key.keyid == key.keyid and one.until is None for one in known):
+            if _finish_rotation(log, ring, role):
+                continue
             raise SettingsError(
                 f"this machine's key for {role} is {key.keyid}, which the log does not know — "
                 "give the key that the log knows, or replace it with `dsk evidence keys rotate`"
@@ -245,3 +247,18 @@ def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:
     if newest is None or newest.statement["subject"][0]["digest"]["sha256"] != content:
         statement = predicates.policy_statement(content)
         attestations.write(settings, lake, "policy/evidence", None, statement)
+
+
+def _finish_rotation(log: Log, ring: KeyRing, role: str) -> bool:
+    """Take the new key in use where a crash came between its statement and that."""
+    from dsk_assets.evidence.rotation import finish
+
+    path = keys.next_path(log.settings, role)
+    if not path.exists():
+        return False
+    new = keys.load(path)
+    known = ring.known.get(new.public_key.keyid)
+    if known is None or known.until is not None:
+        return False
+    finish(log, role, new, path)
+    return True

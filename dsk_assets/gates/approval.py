@@ -16,6 +16,7 @@ from license_expression import ExpressionError, Licensing, get_spdx_licensing
 
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.statements import Source
+from dsk_assets.evidence.withdrawals import withdrawal
 from dsk_assets.gates.judging import judge
 from dsk_assets.gates.suites import Measures
 from dsk_assets.lake.digests import sha256_json
@@ -38,6 +39,7 @@ def approval(catalog: Catalog, donation: str) -> Snapshot:
     agreement_id = manifest["rights"].get("agreement_ref")
     agreement = _entry(catalog, "agreements", "agreement", "agreement_id", agreement_id)
     member = _entry(catalog, "members", "member", "cvr", manifest["donor"]["cvr"])
+    withdrawn = withdrawal(catalog, donation)
     today = catalog.settings.date
     measures = {
         "key_matches": f"{manifest['donation_id']}@{manifest['version']}" == donation,
@@ -46,6 +48,7 @@ def approval(catalog: Catalog, donation: str) -> Snapshot:
         **licence_measures(manifest["rights"].get("licence_spdx"), agreement),
         **agreement_measures(manifest, agreement, today),
         **storage_measures(manifest["storage"], catalog.settings),
+        "withdrawn": is_withdrawn(catalog, landing),
     }
     return judge(
         catalog,
@@ -56,12 +59,14 @@ def approval(catalog: Catalog, donation: str) -> Snapshot:
         inputs=[
             *_source("agreements", agreement_id, agreement),
             *_source("members", manifest["donor"]["cvr"], member),
+            *([] if withdrawn is None else [withdrawn.source]),
         ],
         config={"measures": measures},
         valid_until=_earliest(
             _day(manifest["rights"]["approval"].get("expires_on")),
             _day(agreement["valid_to"]) if agreement else None,
             _day_before(_day(manifest["withdrawal"].get("withdrawn_on"))),
+            _day_before(withdrawn.withdrawn_on if withdrawn else None),
         ),
     )
 
@@ -80,7 +85,6 @@ def approval_measures(manifest: Entry, today: dt.date) -> Measures:
         "rights_reserved": manifest["opt_out"]["status"] == "reserved",
         "legal_basis_named": not personal["expected"] or bool(personal.get("legal_basis")),
         "declaration_made": _begun(manifest["declaration"]["declared_on"], today),
-        "withdrawn": is_withdrawn(manifest, today),
     }
 
 
@@ -140,10 +144,14 @@ def storage_measures(storage: Entry, settings: Settings) -> Measures:
     }
 
 
-def is_withdrawn(manifest: Entry, today: dt.date) -> bool:
-    """Whether the donor has taken the donation back by *today*."""
-    withdrawn_on = _day(manifest["withdrawal"].get("withdrawn_on"))
-    return withdrawn_on is not None and withdrawn_on <= today
+def is_withdrawn(catalog: Catalog, landing: Snapshot) -> bool:
+    """Whether a landed donation is withdrawn today: by its manifest, or by a statement since."""
+    stated = withdrawal(catalog, landing.partition or "")
+    days = (
+        _day(landing.json("manifest.json")["withdrawal"].get("withdrawn_on")),
+        stated.withdrawn_on if stated else None,
+    )
+    return any(day is not None and day <= catalog.settings.date for day in days)
 
 
 @cache

@@ -92,8 +92,7 @@ def _part(catalog: Catalog, donation: str, digest: str) -> Part:
         admitted=admitted,
         spans=_spans_verdict(catalog, donation, digest),
         shards=_with_digest(catalog.history(SHARDS, donation), digest),
-        withdrawn=landing is not None
-        and is_withdrawn(landing.json("manifest.json"), catalog.settings.date),
+        withdrawn=landing is not None and is_withdrawn(catalog, landing),
         expired=_is_expired(catalog, donation),
     )
 
