@@ -10,9 +10,11 @@ from dsk_assets.evidence.catalog import Catalog, asset_partitions
 from dsk_assets.evidence.openlineage.check import problems
 from dsk_assets.evidence.openlineage.delivery import deliver
 from dsk_assets.evidence.openlineage.events import Projector
+from dsk_assets.evidence.sequencer import append_new
 from dsk_assets.settings import load_settings
 from tests.object_store import ACCESS_KEY, REGION, SECRET_KEY, ObjectStore
 from tests.support import admit, seed
+from tests.test_sequencer import assert_whole, donation
 
 pytestmark = pytest.mark.servers
 
@@ -82,3 +84,10 @@ def test_a_missing_object_is_named(on_s3: Catalog):
     on_s3.lake.remove(f"{made.folder}/x.json")
     with pytest.raises(MissingInputError, match="is not in the lake"):
         made.path("x.json")
+
+
+def test_statements_are_taken_up_into_a_log_in_s3(on_s3: Catalog):
+    donation(on_s3)
+    append_new(on_s3)
+    assert_whole(on_s3)
+    assert append_new(on_s3).added == 0

@@ -312,6 +312,7 @@ def test_the_standing_says_what_is_not_proven(catalog: Catalog):
     append_new(catalog)
     text = standing(catalog).as_text()
     assert "6 entries" in text
+    assert Log(catalog.settings, catalog.lake).key().vkey in text
     assert "Not proven: No witness has cosigned the log" in text
     assert "Not proven: Statements are signed with development keys" in text
     assert len(json.loads(json.dumps(standing(catalog).as_json()))["unproven"]) == 2

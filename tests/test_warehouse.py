@@ -1,5 +1,6 @@
 """The lake for SQL, and the warehouse that dbt makes of it."""
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from dsk_assets.corpus.release import RELEASE_SHARD
 from dsk_assets.corpus.shards import SHARD, SHARD_SPAN
 from dsk_assets.errors import CorruptedError, RecordError
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
+from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.filters import decisions, duplicates, language, signatures
 from dsk_assets.intake.documents import SOURCE_FILE
 from dsk_assets.privacy.stage import CANARY, DOCUMENT, PII_OUTCOME, PII_SPAN
+from dsk_assets.records.sources import sources
 from dsk_assets.records.tables import FACTS, PARQUET, STATEMENT
 from dsk_assets.records.views import connect
 from dsk_assets.records.warehouse import PROJECT, build_with_dbt, marts, warehouse
@@ -126,6 +129,15 @@ def test_rows_of_replaced_donations_are_not_shown(catalog: Catalog) -> None:
         assert connection.sql(query).fetchall() == [(0,)]
         current = "select donation from lake.donation where is_current"
         assert connection.sql(current).fetchall() == [(ARCHIVE,)]
+
+
+def test_a_withdrawal_since_delivery_is_shown(catalog: Catalog) -> None:
+    land(catalog, ARCHIVE)
+    (made,) = withdraw(catalog, ARCHIVE, dt.date(2026, 11, 20), "the agreement ended")
+    with connect(catalog) as connection:
+        shown = connection.sql("select withdrawn_on from lake.donation").fetchall()
+    assert shown == [("2026-11-20",)]
+    assert made.source in sources(catalog).inputs
 
 
 def test_text_and_file_names_are_not_reachable(lake: Catalog) -> None:

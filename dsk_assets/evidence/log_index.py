@@ -34,6 +34,7 @@ class LogIndex:
         with closing(sqlite3.connect(self._path, timeout=300, isolation_level=None)) as connection:
             connection.execute("pragma journal_mode = wal")
             connection.execute("pragma synchronous = normal")
+            connection.execute("pragma cache_size = -262144")  # KiB: an index of random digests
             self._connection = connection
             self._update()
             yield self

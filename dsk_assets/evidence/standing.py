@@ -7,7 +7,7 @@ from typing import Any
 from dsk_assets.evidence import attestations, predicates
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.keyring import KeyRing, replay
-from dsk_assets.evidence.keys import WITNESS
+from dsk_assets.evidence.keys import LOG, WITNESS
 from dsk_assets.evidence.log import Log, parse_checkpoint
 from dsk_assets.evidence.log_index import LogIndex
 from dsk_assets.evidence.notes import Note, NoteKey
@@ -41,9 +41,10 @@ class Witnessed:
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of the log; *unproven* says in English and Danish what it does not show."""
+    """The state of the log; ``key`` is its public key (vkey), ``unproven`` says in English and Danish what it does not show."""
 
     origin: str
+    key: str
     size: int
     root: str
     witnesses: tuple[Witnessed, ...]
@@ -54,6 +55,7 @@ class Standing:
         """The standing as JSON."""
         return {
             "origin": self.origin,
+            "key": self.key,
             "size": self.size,
             "root": self.root,
             "witnesses": [
@@ -68,7 +70,7 @@ class Standing:
         """The standing as lines of text."""
         if not self.size:
             return "The log is empty."
-        lines = [f"Log {self.origin}: {self.size} entries, root {self.root}"]
+        lines = [f"Log {self.origin}: {self.size} entries, root {self.root}", f"Key {self.key}"]
         lines += [
             f"Witness {one.name}: {one.size} entries, {one.at:%Y-%m-%d %H:%M} UTC"
             for one in self.witnesses
@@ -83,7 +85,7 @@ def standing(catalog: Catalog) -> Standing:
     log = Log(catalog.settings, catalog.lake)
     checkpoint = log.checkpoint()
     if checkpoint is None:
-        return Standing("", 0, "", (), 0, ())
+        return Standing("", "", 0, "", (), 0, ())
     with LogIndex(log).opened() as index:
         ring = replay(index.of_type(predicates.KEY), catalog.lake)
     witnesses = tuple(_witnesses(log, ring, checkpoint.size))
@@ -100,6 +102,7 @@ def standing(catalog: Catalog) -> Standing:
     ]
     return Standing(
         checkpoint.origin,
+        " ".join(one.vkey for one in ring.at(checkpoint.size, LOG) if one.vkey),
         checkpoint.size,
         checkpoint.root.hex(),
         witnesses,

@@ -5,13 +5,21 @@ from typing import Any
 
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot, asset_partitions
+from dsk_assets.evidence.withdrawals import Withdrawal
 from dsk_assets.records.sources import Sources
 
 Row = dict[str, Any]
 
 
-def donations(landings: Iterable[Snapshot], current: frozenset[str]) -> Iterator[Row]:
-    """``donation``: one row for each landed donation version, from its manifest."""
+def donations(
+    landings: Iterable[Snapshot],
+    current: frozenset[str],
+    withdrawn: Mapping[str, Withdrawal],
+) -> Iterator[Row]:
+    """``donation``: one row for each landed donation version, from its manifest.
+
+    *withdrawn* is what donors have withdrawn since.
+    """
     for landing in landings:
         manifest = landing.json("manifest.json")
         key = f"{manifest['donation_id']}@{manifest['version']}"
@@ -25,6 +33,7 @@ def donations(landings: Iterable[Snapshot], current: frozenset[str]) -> Iterator
             **_rights(manifest["rights"]),
             **_dataset(manifest["dataset"]),
             **_care(manifest),
+            "withdrawn_on": _withdrawn_on(manifest, withdrawn.get(key)),
             "files": len(manifest["files"]),
             "bytes": sum(file["bytes"] for file in manifest["files"]),
             "is_current": key in current,
@@ -81,7 +90,7 @@ _PERIOD = ("content_start", "content_end", "collected_start", "collected_end")
 
 
 def _care(manifest: Mapping[str, Any]) -> Row:
-    """How personal data, storage, opt-outs and withdrawal are handled."""
+    """How personal data, storage and opt-outs are handled."""
     personal, opt_out = manifest["personal_data"], manifest["opt_out"]
     return {
         "personal_data_expected": personal["expected"],
@@ -92,8 +101,15 @@ def _care(manifest: Mapping[str, Any]) -> Row:
         "opt_out_status": opt_out["status"],
         "opt_out_protocols": opt_out.get("protocols") or [],
         "opt_out_checked_on": opt_out["checked_on"],
-        "withdrawn_on": manifest["withdrawal"].get("withdrawn_on"),
     }
+
+
+def _withdrawn_on(manifest: Mapping[str, Any], stated: Withdrawal | None) -> str | None:
+    days = (
+        manifest["withdrawal"].get("withdrawn_on"),
+        stated.withdrawn_on.isoformat() if stated else None,
+    )
+    return min((day for day in days if day is not None), default=None)
 
 
 def gate_results(verdicts: Iterable[Snapshot]) -> Iterator[Row]:
@@ -190,7 +206,7 @@ def rows(table: str, sources: Sources) -> list[Row]:
     """The rows of the fact table *table*."""
     snapshots = sources.tables[table]
     if table == "donation":
-        return list(donations(snapshots, sources.current))
+        return list(donations(snapshots, sources.current, sources.withdrawn))
     return list(_ROWS[table](snapshots))
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dsk_assets.evidence.catalog import STATEMENTS, UNPARTITIONED, Catalog, Snapshot
+from dsk_assets.evidence.statements import Source
+from dsk_assets.evidence.withdrawals import LANDING, Withdrawal, withdrawal
 from dsk_assets.gates.admitted import current_donations
 from dsk_assets.records.tables import FACTS, PARQUET
 
@@ -16,12 +18,14 @@ class Sources:
     """The materialisations behind each table.
 
     ``tables`` holds them by table, ``current`` the keys of the current donations, and ``inputs``
-    all of them, each once and cut down to the files that are read.
+    all of them, each once and cut down to the files that are read; ``withdrawn`` what donors have
+    withdrawn since delivery, by donation.
     """
 
     tables: dict[str, list[Snapshot]]
     current: frozenset[str]
-    inputs: list[Snapshot]
+    withdrawn: dict[str, Withdrawal]
+    inputs: list[Snapshot | Source]
 
 
 def sources(catalog: Catalog) -> Sources:
@@ -36,10 +40,19 @@ def sources(catalog: Catalog) -> Sources:
         asset: [one.only(*names) for one in _newest(catalog, asset, current)]
         for asset, names in files.items()
     }
+    withdrawn = {
+        key: found
+        for key in catalog.partitions(LANDING)
+        if (found := withdrawal(catalog, key)) is not None
+    }
     return Sources(
         tables={name: inputs[table.asset] for name, table in (PARQUET | FACTS).items()},
         current=current,
-        inputs=[snapshot for snapshots in inputs.values() for snapshot in snapshots],
+        withdrawn=withdrawn,
+        inputs=[
+            *(snapshot for snapshots in inputs.values() for snapshot in snapshots),
+            *(one.source for one in withdrawn.values()),
+        ],
     )
 
 
