@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from securesystemslib.signer import CryptoSigner
 
+from dsk_assets.cli.main import main
 from dsk_assets.errors import CorruptedError, MissingInputError, SettingsError
 from dsk_assets.evidence import attestations, keys, predicates, rotation
 from dsk_assets.evidence.catalog import Catalog
@@ -16,7 +18,7 @@ from dsk_assets.evidence.log import Log
 from dsk_assets.evidence.sequencer import append_new, keyring
 from dsk_assets.evidence.standing import standing
 from dsk_assets.settings import load_settings
-from tests.support import seed
+from tests.support import DONATION, seed
 from tests.test_envelope import written
 from tests.test_sequencer import assert_whole, donation, logged
 
@@ -218,3 +220,54 @@ def test_the_same_statement_waits_once(production: Catalog):
     paths = production.lake.files(attestations.PENDING)
     append_new(production)
     assert production.lake.files(attestations.PENDING) == paths
+
+
+def test_the_commands(production: Catalog, tmp_path: Path):
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+
+    settings = production.settings
+    environment = {
+        "DSK_HOME": str(settings.home),
+        "DSK_SIGNING_KEY": settings.signing_key.get_secret_value(),
+        "DSK_LOG_KEY": settings.log_key.get_secret_value(),
+    }
+
+    def dsk(*arguments: str, code: int = 0) -> str:
+        result = CliRunner().invoke(main, arguments, env=environment)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    donation(production)
+    assert "statements taken up" in dsk("evidence", "append")
+    waiting = dsk("evidence", "pending")
+    assert f"approval/donation {DONATION} 1: consortium, donor" in waiting
+    sign = ("evidence", "sign", "approval/donation", DONATION, "--key")
+    for role, said in (("donor", "still missing: consortium"), ("consortium", "signed by all")):
+        private = ed25519.Ed25519PrivateKey.generate()
+        key = str(written(private, tmp_path / f"{role}.pem"))
+        assert "keys add" in dsk(*sign, key, code=1)
+        public = tmp_path / f"{role}.pub"
+        public.write_bytes(
+            private.public_key().public_bytes(
+                serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        dsk("evidence", "keys", "add", str(public), "--role", role, "--holder", "12345678")
+        assert said in dsk(*sign, key)
+    assert "no statement of approval/donation" in dsk(*sign, key, code=1)
+    assert "is not a public key" in dsk("evidence", "keys", "add", "x", "--role", "donor", code=1)
+    donor = str(keys.load(tmp_path / "donor.pem").public_key.keyid)
+    dsk("evidence", "keys", "revoke", donor, "--reason", "left")
+    assert f"{donor}  revoked" in dsk("evidence", "keys", "list")
+    new = str(written(ed25519.Ed25519PrivateKey.generate(), tmp_path / "new.pem"))
+    assert f"to {new} before" in dsk("evidence", "keys", "rotate", "statements", "--to", new)
+    environment["DSK_SIGNING_KEY"] = new
+    day = ("--date", "2026-11-20", "--reason", "the agreement ended")
+    withdrawn = dsk("donations", "withdraw", DONATION, *day)
+    assert withdrawn == f"{DONATION} is withdrawn from 2026-11-20 on\n"
+    assert "withdrawn already" in dsk("donations", "withdraw", DONATION, *day, code=1)
+    erase = ("evidence", "erase", "withdrawal/donation", DONATION, "--reason", "case 17")
+    assert "erased the detail" in dsk(*erase)
+    assert_whole(Catalog(load_settings(home=settings.home, signing_key=new,
+                                       log_key=environment["DSK_LOG_KEY"])))  # fmt: skip

@@ -9,7 +9,7 @@ from dsk_assets.defs.partitions import DONATION, register
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.transparency.assets import warehouse_op
 from dsk_assets.defs.transparency.openlineage import deliver_events
-from dsk_assets.errors import safe_message
+from dsk_assets.errors import CorruptedError, safe_message
 from dsk_assets.evidence import sequencer
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.intake import landing
@@ -29,10 +29,14 @@ def receive_all(catalog: Catalog) -> Iterator[tuple[str, str]]:
 def receive(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
     """Land new deliveries and give each donation version its partition.
 
-    First, what an earlier run left out of the log is taken up.
+    First, what an earlier run left out of the log is taken up. A statement that cannot be is
+    reported, and does not hold the night.
     """
     opened = catalog.open(context.run_id)
-    take_up(context, opened)
+    try:
+        take_up(context, opened)
+    except CorruptedError as error:
+        context.log.error(str(error))
     for name, reason in receive_all(opened):
         context.log.error(f"delivery {name} was not landed: {reason}")
     new = register(context.instance, DONATION, landing.landed(opened))
@@ -41,17 +45,17 @@ def receive(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
 
 def take_up(context: dg.OpExecutionContext, catalog: Catalog) -> None:
     """Append to the log of statements all that are not in it, and say how many they were."""
-    try:
-        appended = sequencer.append_new(catalog)
-    except Exception as error:
-        raise dg.Failure(safe_message(error), allow_retries=False) from None
+    appended = sequencer.append_new(catalog)
     context.log.info(f"{appended.added} statements taken up; the log has {appended.size} entries")
 
 
 @dg.op(name="nightly__log", ins={"after": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))
 def log(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
     """Take the night's statements up into the log."""
-    take_up(context, catalog.open(context.run_id))
+    try:
+        take_up(context, catalog.open(context.run_id))
+    except Exception as error:
+        raise dg.Failure(safe_message(error), allow_retries=False) from None
 
 
 @dg.job(

@@ -41,7 +41,10 @@ class Witnessed:
 
 @dataclass(frozen=True)
 class Standing:
-    """The state of the log; ``key`` is its public key (vkey), ``unproven`` says in English and Danish what it does not show."""
+    """The state of the log: ``key`` is its public key (vkey), ``root`` in hexadecimal.
+
+    ``unproven`` says in English and Danish what the log does not show.
+    """
 
     origin: str
     key: str
