@@ -242,6 +242,26 @@ def test_a_forged_statement_is_named_and_all_others_are_taken_up(catalog: Catalo
     assert "a/y" in entries and "a/x" not in entries and "a/z" not in entries
 
 
+def test_copies_and_strays_are_named_and_not_taken_up(catalog: Catalog):
+    seed(catalog, "a/x", "k", files={"x.json": 1})
+    append_new(catalog)
+    seed(catalog, "a/y", "k", files={"x.json": 1})
+    data = catalog.lake.read(f"{STATEMENTS}/a/x/k/000001.json")
+    names = ("a/x/k/000002.json", "a/x/other/000001.json", "a/x/k/notes.json", "a/000001.json")
+    for name in names:
+        with catalog.lake.writing(f"{STATEMENTS}/{name}") as path:
+            path.write_bytes(data)
+    for _ in range(2):
+        with pytest.raises(CorruptedError) as error:
+            append_new(catalog)
+        assert f"{STATEMENTS}/{names[0]} is a copy of another statement" in str(error.value)
+        for name in names[1:]:
+            assert f"{STATEMENTS}/{name} is not a readable statement of its place" in str(
+                error.value
+            )
+    assert [one.asset for one in logged(catalog) if one.asset.startswith("a/")] == ["a/x", "a/y"]
+
+
 def test_a_key_that_the_log_does_not_know_is_refused(catalog: Catalog):
     seed(catalog, "a/x", files={"x.json": 1})
     append_new(catalog)

@@ -1,6 +1,7 @@
 """Entries of the log: which statement was written, and the digests it had. No personal data."""
 
 import json
+import re
 from dataclasses import dataclass
 
 from dsk_assets.errors import CorruptedError
@@ -11,6 +12,7 @@ from dsk_assets.lake.store import Zone
 STATEMENTS = f"{Zone.EVIDENCE}/statements"
 ATTESTATIONS = f"{Zone.EVIDENCE}/attestations"
 UNPARTITIONED = "_"
+_PLACE = re.compile(r"[^/]+/([^/]+/)+[^/]+/[0-9]{6,}\.json")
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,18 @@ def statement_path(folder: str, asset: str, partition: str | None, number: int) 
     return f"{folder}/{asset}/{partition or UNPARTITIONED}/{number:06d}.json"
 
 
+def is_place(path: str) -> bool:
+    """Whether *path*, below its folder, is one of a statement."""
+    return _PLACE.fullmatch(path) is not None
+
+
 def located(path: str) -> tuple[str, str | None, int]:
-    """Asset, partition and number of the statement whose path below its folder is *path*."""
+    """Asset, partition and number of the statement whose path below its folder is *path*.
+
+    Raises ``ValueError`` for another path.
+    """
+    if not is_place(path):
+        raise ValueError(path)
     *asset, partition, name = path.split("/")
     return (
         "/".join(asset),

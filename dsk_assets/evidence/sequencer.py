@@ -7,7 +7,7 @@ after those that it names, and otherwise earlier ends, then paths, come first.
 
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from dsk_assets.errors import CorruptedError, DskError, MissingInputError, Setti
 from dsk_assets.evidence import attestations, keys, predicates
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.derived import derived, is_source
-from dsk_assets.evidence.entries import ATTESTATIONS, STATEMENTS, Entry, located
+from dsk_assets.evidence.entries import ATTESTATIONS, STATEMENTS, Entry, is_place, located
 from dsk_assets.evidence.envelope import Envelope, open_envelope
 from dsk_assets.evidence.keyring import KeyRing, replay
 from dsk_assets.evidence.log import Log
@@ -62,7 +62,8 @@ def append_new(catalog: Catalog) -> Appended:
         if not _closed(fresh, index):  # a statement was written while the folders were listed
             for folder in (STATEMENTS, ATTESTATIONS):
                 _gather(catalog, index, folder, fresh, faults, renew)
-        accepted = _accepted(ring, in_order(fresh.values()), log.tree().size, faults)
+        originals = _originals(fresh, index, faults)
+        accepted = _accepted(ring, in_order(originals), log.tree().size, faults)
         checkpoint = log.append_locked([entry.as_bytes() for entry in accepted], renew)
     if faults:
         raise CorruptedError(
@@ -79,7 +80,7 @@ def keyring(catalog: Catalog) -> tuple[KeyRing, int]:
 
 
 def in_order(waiting: Iterable[Waiting]) -> list[Waiting]:
-    """Statements after those that they name; otherwise new keys first, then by end and path."""
+    """Statements, no two alike, after those that they name; else new keys first, then by end."""
     by_digest = {one.entry.statement: one for one in waiting}
     before = {
         digest: {name for name in one.names if name in by_digest and name != digest}
@@ -131,9 +132,8 @@ def _gather(
     paths = [
         path
         for path in catalog.lake.files(folder)
-        if path.endswith(".json")
-        and f"{folder}/{path}" not in fresh
-        and index.position(*located(path)) is None
+        if f"{folder}/{path}" not in fresh
+        and not (is_place(path) and index.position(*located(path)) is not None)
     ]
     for path in track(paths, "Statements for the log", unit="statements"):
         renew()
@@ -141,8 +141,8 @@ def _gather(
         try:
             data = catalog.lake.read(full)
             fresh[full] = _waiting(full, path, data, open_envelope(data))
-        except (CorruptedError, MissingInputError, KeyError, TypeError):
-            fault = f"{full} is not a readable statement — restore it from a copy"
+        except (CorruptedError, MissingInputError, KeyError, TypeError, ValueError):
+            fault = f"{full} is not a readable statement of its place — restore it from a copy"
             if fault not in faults:
                 faults.append(fault)
             continue
@@ -150,10 +150,27 @@ def _gather(
             _derive(catalog, path)
 
 
+def _originals(
+    fresh: Mapping[str, Waiting], index: LogIndex, faults: list[str]
+) -> Iterator[Waiting]:
+    """The *fresh* statements but copies of others, which are named in *faults*."""
+    seen: set[str] = set()
+    for path, one in sorted(fresh.items()):
+        digest = one.entry.statement
+        if digest in seen or index.has_statement(digest):
+            faults.append(f"{path} is a copy of another statement — remove it")
+            continue
+        seen.add(digest)
+        yield one
+
+
 def _waiting(full: str, path: str, data: bytes, envelope: Envelope) -> Waiting:
     statement = envelope.statement
     predicate = statement["predicate"]
     asset, partition, number = located(path)
+    made = predicate.get("buildDefinition", {}).get("externalParameters")
+    if made not in (None, {"asset": asset, "partition": partition}):
+        raise ValueError("a statement of another asset or partition")
     entry = Entry(
         asset, partition, number, statement["predicateType"], sha256_bytes(data), envelope.digest
     )
