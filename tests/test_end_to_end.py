@@ -29,6 +29,7 @@ from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training import run
 from tests.night import EXPIRED, PERSONAL, Night, digests, small_consortium
 from tests.support import admit
+from tests.test_sequencer import assert_whole
 
 ADMITTED = ["dsk-2026-0003@1.0.0", PERSONAL, "dsk-2026-0010@1.0.0"]
 
@@ -69,6 +70,10 @@ def test_dagster_and_the_lake_agree(night: Night, instance: dg.DagsterInstance):
             snapshot = catalog.require(stage.asset)
             tags = event.asset_materialization.tags
             assert tags["dagster/data_version"] == f"sha256:{snapshot.digest}"
+
+
+def test_every_statement_of_the_night_is_valid_and_in_the_log(night: Night):
+    assert_whole(night.catalog())
 
 
 def test_an_expired_approval_stops_a_donation_at_its_gate(

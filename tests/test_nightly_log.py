@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dsk_assets.defs import nightly as night
 from dsk_assets.defs.nightly import log, nightly, receive
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.evidence.catalog import Catalog
@@ -27,6 +28,21 @@ def context(
 def test_what_was_left_out_is_taken_up(catalog: Catalog, context, op):
     seed(catalog, "a/x", files={"x.json": 1})
     op(context)
+    assert_whole(catalog)
+
+
+def test_a_night_with_nothing_to_do_takes_up_what_was_left_out(
+    catalog: Catalog, context, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(night, "stale", lambda catalog: [])
+    seed(catalog, "a/x", files={"x.json": 1})
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.build_schedule_context(
+            instance=instance, resources={"catalog": CatalogResource()}
+        ) as tick,
+    ):
+        assert isinstance(night.nightly_schedule(tick), dg.SkipReason)
     assert_whole(catalog)
 
 

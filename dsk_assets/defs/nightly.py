@@ -43,7 +43,9 @@ def receive(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
     context.log.info(f"{len(new)} new donations: {', '.join(new) or 'none'}")
 
 
-def take_up(context: dg.OpExecutionContext, catalog: Catalog) -> None:
+def take_up(
+    context: dg.OpExecutionContext | dg.ScheduleEvaluationContext, catalog: Catalog
+) -> None:
     """Append to the log of statements all that are not in it, and say how many they were."""
     appended = sequencer.append_new(catalog)
     context.log.info(f"{appended.added} statements taken up; the log has {appended.size} entries")
@@ -83,7 +85,10 @@ def nightly() -> None:
 def nightly_schedule(
     context: dg.ScheduleEvaluationContext, catalog: CatalogResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """Every night at 01:30 in Copenhagen; skipped, with the reason, when nothing is stale."""
+    """Every night at 01:30 in Copenhagen; skipped, with the reason, when nothing is stale.
+
+    What a run that died has left out of the log is taken up also then.
+    """
     opened = catalog.open("schedule")
     problems = list(receive_all(opened))
     for name, reason in problems:
@@ -91,6 +96,7 @@ def nightly_schedule(
     register(context.instance, DONATION, landing.landed(opened))
     work = stale(opened)
     if not work:
+        take_up(context, opened)
         return dg.SkipReason("nothing is stale")
     return dg.RunRequest(tags={"dsk/stale": str(len(work)), "dsk/first_stale": work[0]})
 
