@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from dsk_assets.cli.verification import pack, verify
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
@@ -11,6 +12,10 @@ from dsk_assets.settings import load_settings
 @click.group()
 def evidence() -> None:
     """Signed statements, the log that nobody can quietly change, and its proofs."""
+
+
+evidence.add_command(verify)
+evidence.add_command(pack)
 
 
 def _catalog() -> Catalog:

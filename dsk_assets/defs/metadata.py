@@ -18,6 +18,11 @@ HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles"})
 
 def of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Metadata of one materialisation; restricted ones get no preview."""
+    return recorded(snapshot) | _tables(snapshot) | _published(snapshot)
+
+
+def recorded(snapshot: Snapshot) -> dict[str, Any]:
+    """The part of the metadata that the materialisation's statement alone decides."""
     runs = snapshot.statement["predicate"]["runDetails"]["metadata"]
     inputs = snapshot.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     rows = [file.rows for file in snapshot.files if file.rows is not None]
@@ -34,8 +39,7 @@ def of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     if rows:
         name = "dagster/partition_row_count" if snapshot.partition else "dagster/row_count"
         metadata[name] = sum(rows)
-    metadata |= {name: _value(value) for name, value in snapshot.counts.items()}
-    return metadata | _tables(snapshot) | _published(snapshot)
+    return metadata | {name: _value(value) for name, value in snapshot.counts.items()}
 
 
 def _value(value: Any) -> Any:

@@ -201,6 +201,11 @@ class Catalog:
         view._planning = True
         return view
 
+    @property
+    def plans(self) -> bool:
+        """Whether this is a view that only plans."""
+        return self._planning
+
     def partitions(self, asset: str) -> list[str]:
         """Partitions of *asset* that have been materialised, sorted."""
         names = self.lake.folders(f"{STATEMENTS}/{asset}")

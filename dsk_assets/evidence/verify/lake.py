@@ -1,0 +1,359 @@
+"""Verification of a lake from artefacts up: log, statements, files, and what holds between them.
+
+Nothing is believed that can be computed: the tree comes from the log's entries, digests from
+bytes, lineage from the inputs that statements name. Nothing is written.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dsk_assets.errors import MissingInputError
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.verify import memory, schemas
+from dsk_assets.evidence.verify.envelopes import Statement, Unreadable, read_statement
+from dsk_assets.evidence.verify.faults import Fault, exit_code, report
+from dsk_assets.evidence.verify.log import Entry, LogView, check_seen, read_log
+from dsk_assets.evidence.verify.rules import Graph, before_witnessed, check, signature, signatures
+from dsk_assets.evidence.verify.trust import KeyRing, replay
+from dsk_assets.lake.engine import Engine, map_parts
+from dsk_assets.lake.progress import track
+from dsk_assets.lake.store import Lake, Zone
+from dsk_assets.settings import Settings
+
+POLICY = Path(__file__).with_name("policy.json")
+FOLDERS = (f"{Zone.EVIDENCE}/statements", f"{Zone.EVIDENCE}/attestations")
+KEYS = f"{Zone.EVIDENCE}/attestations/key/"
+DETAILS = f"{Zone.RESTRICTED}/details"
+CHUNK = 500
+SMALL = 4
+"""Chunks that are not worth another process."""
+
+BLOCK = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification came to: faults and limits, and how much was looked at.
+
+    ``counts``: ``entries`` of the log, ``statements``, ``files`` and ``bytes`` read, and
+    ``superseded_files_gone``, files of statements that newer ones have replaced. ``checkpoint``
+    holds ``origin``, ``size`` and ``root`` of the log, or is None without one.
+    """
+
+    faults: tuple[Fault, ...]
+    counts: Mapping[str, int]
+    checkpoint: Mapping[str, Any] | None
+    witnesses: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is proven; 1: nothing is wrong, but the proof has limits; 2: faults."""
+        return exit_code(self.faults)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {
+            "exitCode": self.exit_code,
+            "checkpoint": self.checkpoint,
+            "witnesses": list(self.witnesses),
+            "counts": dict(self.counts),
+            "faults": [fault.as_json() for fault in self.faults],
+        }
+
+    def as_text(self, language: str = "en") -> str:
+        """The report for readers, in English (``en``) or Danish (``da``)."""
+        counted = {
+            "en": "{entries} entries of the log, {statements} statements and {files} files "
+            "({bytes} bytes) were checked; {superseded_files_gone} files of superseded statements "
+            "are gone.",
+            "da": "{entries} poster i loggen, {statements} erklæringer og {files} filer "
+            "({bytes} bytes) er kontrolleret; {superseded_files_gone} filer fra afløste "
+            "erklæringer findes ikke mere.",
+        }[language]
+        return f"{report(self.faults, language)}\n{counted.format(**self.counts)}"
+
+
+Problem = tuple[Fault, str]
+"""A fault, and the digest of the statement that it is about."""
+
+Told = Callable[[Graph], Iterable[Fault]]
+"""What somebody else, such as Dagster, says about the same materialisations, compared."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The log and the statements of a lake, as far as they are what the log says they are.
+
+    Entries before *verified* were verified here earlier and have not changed. *witnesses* gives
+    for each witness how many entries it has cosigned, and when (POSIX seconds).
+    """
+
+    view: LogView | None
+    entries: Sequence[Entry]
+    ring: KeyRing
+    graph: Graph
+    faults: Sequence[Fault]
+    witnesses: Mapping[str, tuple[int, int]]
+    verified: int = 0
+
+
+def load(
+    catalog: Catalog, *, full: bool = True, earlier: Mapping[str, bytes] | None = None
+) -> Loaded:
+    """Read the log and every statement in it, and say what is wrong with them."""
+    view, faults = read_log(catalog.lake)
+    entries = []
+    for item in view.entries() if view else ():
+        if isinstance(item, Fault):
+            faults.append(item)
+        else:
+            entries.append(item)
+    ring, problems = _keys(catalog.lake, entries)
+    faults += problems
+    verified = 0
+    witnesses: dict[str, tuple[int, int]] = {}
+    if view is not None:
+        known = memory.recall(catalog.settings) | dict(earlier or {})
+        problems, witnesses = check_seen(view, catalog.lake, ring, known)
+        faults += problems
+        if not full and exit_code(faults) < 2:
+            verified = memory.verified_size(catalog.settings, view)
+    statements, about = _statements(catalog.settings, entries, ring, verified)
+    for fault, one in _not_logged(catalog.lake, entries):
+        about.append((fault, one.digest if one else ""))
+        statements += [one] if one else []
+    there = {one.digest for one in statements}
+    lost = frozenset(entry.statement for entry in entries) - there
+    graph = Graph(statements, policy(), lost)
+    everything = graph.everything()
+    faults = [one if one.is_limit else replace(one, affects=everything) for one in faults]
+    faults += _reaching(graph, about)
+    return Loaded(view, entries, ring, graph, faults, witnesses, verified)
+
+
+def verify(
+    catalog: Catalog,
+    *,
+    full: bool = True,
+    earlier: Mapping[str, bytes] | None = None,
+    told: Told | None = None,
+) -> Report:
+    """Verify the lake of *catalog*: log, statements, lineage, order, gates, withdrawals, files.
+
+    *earlier* holds checkpoints seen before (signed notes) by the place where they were kept,
+    besides those remembered below ``DSK_HOME``. Without *full*, what lies before the checkpoint
+    last verified here is taken as verified where the tree has not changed: only newer statements
+    have their signatures, forms and files checked, and so have the files of the newest release.
+    *told* compares with what others say of the same materialisations.
+    """
+    loaded = load(catalog, full=full, earlier=earlier)
+    graph = loaded.graph
+    faults = [*loaded.faults]
+    faults += signatures(graph, loaded.ring, loaded.verified)
+    faults += check(graph)
+    faults += before_witnessed(graph, loaded.witnesses)
+    counts, about = _files(catalog.settings, graph, loaded.verified)
+    faults += _reaching(graph, about)
+    faults += _details(catalog.lake, graph)
+    faults += told(graph) if told else ()
+    if loaded.view is not None and full and exit_code(faults) < 2:
+        memory.remember(catalog.settings, loaded.view)
+    return Report(
+        faults=tuple(faults),
+        counts={"entries": len(loaded.entries), "statements": len(graph.statements), **counts},
+        checkpoint=_described(loaded.view) if loaded.view else None,
+        witnesses=tuple(sorted(loaded.witnesses)),
+    )
+
+
+def _reaching(graph: Graph, problems: Iterable[Problem]) -> list[Fault]:
+    """The faults with what was made from the statements that they are about."""
+    return [replace(fault, affects=graph.affected([about])) for fault, about in problems]
+
+
+@cache
+def policy() -> Mapping[str, Any]:
+    """What must hold between assets, by their names."""
+    found: Mapping[str, Any] = json.loads(POLICY.read_text("utf-8"))
+    return found
+
+
+def _described(view: LogView) -> dict[str, Any]:
+    checkpoint = view.checkpoint
+    return {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}
+
+
+def _keys(lake: Lake, entries: Sequence[Entry]) -> tuple[KeyRing, list[Fault]]:
+    """The keys that the logged key statements lead to; damaged ones are named with the others."""
+    logged = []
+    for entry in entries:
+        if entry.path.startswith(KEYS):
+            data = _bytes(lake, entry.path)
+            if data is not None and hashlib.sha256(data).hexdigest() == entry.envelope:
+                logged.append((entry.index, entry.path, data))
+    return replay(logged)
+
+
+def _bytes(lake: Lake, path: str) -> bytes | None:
+    try:
+        return lake.read(path)
+    except MissingInputError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Entries whose statements one worker reads; those from *verified* on are checked wholly."""
+
+    settings: Settings
+    ring: KeyRing
+    entries: tuple[Entry, ...]
+    verified: int
+
+
+def _statements(
+    settings: Settings, entries: Sequence[Entry], ring: KeyRing, verified: int
+) -> tuple[list[Statement], list[Problem]]:
+    chunks = [
+        _Chunk(settings, ring, tuple(entries[start : start + CHUNK]), verified)
+        for start in range(0, len(entries), CHUNK)
+    ]
+    statements: list[Statement] = []
+    problems: list[Problem] = []
+    with Engine(settings.workers).pool(len(chunks) // SMALL + 1) as executor:
+        results = map_parts(_read, chunks, executor)
+        for found, wrong in track(results, "statements", total=len(chunks), unit="chunks"):
+            statements += found
+            problems += wrong
+    elsewhere = {entry.envelope: entry.path for entry in entries}
+    return statements, [
+        (replace(fault, detail=f"it is {elsewhere[fault.detail]}"), about)
+        if fault.detail in elsewhere
+        else (fault, about)
+        for fault, about in problems
+    ]
+
+
+def _read(chunk: _Chunk) -> tuple[list[Statement], list[Problem]]:
+    """The statements of a chunk that are what the log says they are, and what is wrong."""
+    lake = Lake(chunk.settings)
+    statements: list[Statement] = []
+    problems: list[Problem] = []
+    for entry in chunk.entries:
+        found = [Fault("statement-removed", entry.path)]
+        data = _bytes(lake, entry.path)
+        if data is not None:
+            one, found = _read_one(entry, data, chunk.ring, entry.index >= chunk.verified)
+            statements += [one] if one else []
+        problems += [(fault, entry.statement) for fault in found]
+    return statements, problems
+
+
+def _read_one(
+    entry: Entry, data: bytes, ring: KeyRing, whole: bool
+) -> tuple[Statement | None, list[Fault]]:
+    envelope = hashlib.sha256(data).hexdigest()
+    try:
+        one = read_statement(data, ring.public_keys if whole else {}, entry.path, entry.index)
+    except Unreadable as error:
+        return None, [Fault("statement-unreadable", entry.path, str(error))]
+    if envelope != entry.envelope:
+        faults = [Fault("statement-changed", entry.path, envelope)]
+        return None, faults + list(signature(one, ring, policy()))
+    if one.digest != entry.statement:
+        return None, [Fault("log-entry", f"log entry {entry.index}", entry.path)]
+    wrong = schemas.problems(data) if whole else ()
+    return one, [Fault("statement-schema", entry.path, text) for text in wrong]
+
+
+def _not_logged(lake: Lake, entries: Sequence[Entry]) -> Iterator[tuple[Fault, Statement | None]]:
+    """Envelopes that lie among the statements and are in no entry of the log."""
+    logged = {entry.path for entry in entries}
+    for folder in FOLDERS:
+        for found in sorted(lake.fs.find(f"{lake.root}/{folder}")):
+            path = str(found).removeprefix(f"{lake.root}/")
+            if path in logged or path.rsplit("/", 1)[-1].startswith(".tmp-"):
+                continue
+            try:
+                yield Fault("statement-not-logged", path), read_statement(lake.read(path), {}, path)
+            except Unreadable as error:
+                yield Fault("statement-unreadable", path, str(error)), None
+
+
+def _files(settings: Settings, graph: Graph, verified: int) -> tuple[dict[str, int], list[Problem]]:
+    """Compare files with the statements that name them.
+
+    Every file of a statement in force must be there; one of a superseded statement may be gone,
+    or written anew by a newer one.
+    """
+    in_force = {one.digest for one in graph.in_force()}
+    released = {one.digest for one in graph.released()}
+    newest: dict[str, str] = {}
+    for one in graph.made:
+        newest.update({f"{one.folder}/{name}": digest for name, digest in one.files})
+    wanted: dict[str, tuple[str, str, bool]] = {}
+    for one in graph.made:
+        if verified and (one.index or 0) < verified and one.digest not in released:
+            continue
+        for name, digest in one.files:
+            path = f"{one.folder}/{name}"
+            if one.digest in in_force or newest[path] == digest:
+                kept = one.digest in in_force or (path in wanted and wanted[path][2])
+                wanted[path] = (digest, one.digest, kept)
+    items = [(path, *named) for path, named in wanted.items()]
+    chunks = [(settings, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
+    problems: list[Problem] = []
+    size = gone = 0
+    with Engine(settings.workers).pool(len(chunks) // SMALL + 1) as executor:
+        results = map_parts(_compare, chunks, executor)
+        for read, missing, wrong in track(results, "files", total=len(chunks), unit="chunks"):
+            size += read
+            gone += missing
+            problems += wrong
+    counts = {"files": len(items) - gone, "bytes": size, "superseded_files_gone": gone}
+    return counts, problems
+
+
+def _details(lake: Lake, graph: Graph) -> Iterator[Fault]:
+    """What may concern a person lies apart from its statement, and is there unless erased."""
+    erased = {one.partition for one in graph.statements if one.asset == "erasure/detail"}
+    for one in graph.statements:
+        digest = one.predicate.get("detail")
+        if digest and one.asset != "erasure/detail":
+            path = f"{DETAILS}/{digest}.json"
+            data = _bytes(lake, path)
+            if data is None:
+                if digest not in erased:
+                    yield Fault("file-missing", path, one.place)
+            elif hashlib.sha256(data).hexdigest() != digest:
+                yield Fault("file-changed", path, one.place)
+
+
+def _compare(
+    part: tuple[Settings, Sequence[tuple[str, str, str, bool]]],
+) -> tuple[int, int, list[Problem]]:
+    settings, items = part
+    lake = Lake(settings)
+    size = gone = 0
+    problems: list[Problem] = []
+    for path, expected, statement, kept in items:
+        digest = hashlib.sha256()
+        try:
+            with lake.fs.open(f"{lake.root}/{path}", "rb") as file:
+                while block := file.read(BLOCK):
+                    digest.update(block)
+                    size += len(block)
+        except FileNotFoundError:
+            gone += 1
+            if kept:
+                problems.append((Fault("file-missing", path), statement))
+            continue
+        if digest.hexdigest() != expected:
+            detail = f"sha256 {digest.hexdigest()}, the statement says {expected}"
+            problems.append((Fault("file-changed", path, detail), statement))
+    return size, gone, problems

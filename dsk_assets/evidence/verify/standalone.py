@@ -1,0 +1,222 @@
+"""Verify an evidence pack. Needs Python 3.11 and the package ``cryptography``; no network.
+
+    python verify.py                            the pack in whose folder (or zip) this file lies
+    python verify.py PACK.zip                   another pack, as a zip or as a folder
+    python verify.py --trust KEY_ID             the id of the first key, from another source
+    python verify.py --earlier NOTE             a checkpoint that you have kept from before
+    python verify.py --files FOLDER             files that you hold: compared by their digests
+    python verify.py --lang da  --json          på dansk; for programs
+
+It ends with 0 when all is proven, 1 when nothing is wrong but the proof has limits (they are
+named), and 2 when something is wrong.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsk_assets.evidence.merkle import leaf_hash, root_of, verify_inclusion
+from dsk_assets.evidence.notes import Checkpoint, Note
+from dsk_assets.evidence.verify.envelopes import Unreadable, log_entry, read_statement
+from dsk_assets.evidence.verify.faults import Fault, exit_code, report
+from dsk_assets.evidence.verify.rules import Graph, before_witnessed, check, signatures
+from dsk_assets.evidence.verify.trust import KeyRing, cosigned, development, replay, signed_by_log
+
+PROOF = "c2sp.org/tlog-proof@v1"
+STATEMENTS = ("statements/", "attestations/")
+FILES = "files/"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The files of a pack, in a zip or in a folder."""
+
+    names: Sequence[str]
+    read: Callable[[str], bytes]
+
+    @classmethod
+    def open(cls, path: Path) -> "Pack":
+        """The pack at *path*."""
+        if path.is_dir():
+            names = [one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()]
+            return cls(names, lambda name: (path / name).read_bytes())
+        archive = zipfile.ZipFile(path)
+        return cls(archive.namelist(), archive.read)
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What a pack shows: its log's checkpoint, the first key, witnesses, and what is wrong."""
+
+    graph: Graph
+    faults: Sequence[Fault]
+    checkpoint: Checkpoint
+    root_key: str
+    witnesses: Sequence[str]
+    files: int
+
+
+def verify_pack(
+    pack: Pack,
+    trust: str | None = None,
+    earlier: Sequence[bytes] = (),
+    files: Sequence[Path] = (),
+) -> Proven:
+    """Check all that *pack* holds; raises ``ValueError`` or ``KeyError`` where it is no pack."""
+    note = Note.parse(pack.read("checkpoint"))
+    checkpoint = Checkpoint.parse(note.text)
+    logged, faults = _logged(pack, note)
+    keys = [one for one in logged if one[1].startswith("attestations/key/")]
+    ring, problems = replay(keys, trust)
+    faults += problems
+    statements = []
+    for index, place, data in logged:
+        try:
+            statements.append(read_statement(data, ring.public_keys, place, index))
+        except Unreadable as error:
+            faults.append(Fault("statement-unreadable", place, str(error)))
+    graph = Graph(statements, json.loads(pack.read("policy.json")), excerpt=True)
+    for one in statements:
+        proof = _proof(pack, one.place)[1]
+        leaf = leaf_hash(log_entry(one))
+        if not verify_inclusion(leaf, one.index or 0, checkpoint.size, proof, checkpoint.root):
+            faults.append(Fault("proof-wrong", one.place, "", graph.affected([one.digest])))
+    root_key = ring.keys[0].keyid if ring.keys else ""
+    if trust is None:
+        faults.append(Fault("keys-unconfirmed", "keys", root_key))
+    faults += development(ring)
+    faults += _seen(pack, note, ring, earlier)
+    witnesses = {name: (checkpoint.size, time) for name, time in cosigned(note, ring).items()}
+    if not witnesses:
+        faults.append(Fault("no-witness", "checkpoint"))
+    faults += signatures(graph, ring)
+    faults += check(graph)
+    faults += before_witnessed(graph, witnesses)
+    compared = list(_files(pack, graph, files))
+    faults += [one for one in compared if one is not None]
+    return Proven(graph, faults, checkpoint, root_key, sorted(witnesses), len(compared))
+
+
+def _logged(pack: Pack, note: Note) -> tuple[list[tuple[int, str, bytes]], list[Fault]]:
+    """Position, name and bytes of each statement, in the order of the log."""
+    logged, faults = [], []
+    listed = set(json.loads(pack.read("contents.json"))["statements"])
+    there = {name for name in pack.names if name.startswith(STATEMENTS)}
+    faults += [Fault("statement-removed", name) for name in sorted(listed - there)]
+    for name in sorted(there):
+        try:
+            index, _, proven = _proof(pack, name)
+            if proven != note:
+                faults.append(Fault("proof-wrong", name, "it is for another checkpoint"))
+        except (ValueError, KeyError, OSError) as error:
+            faults.append(Fault("proof-wrong", name, str(error)))
+            continue
+        logged.append((index, name, pack.read(name)))
+    return sorted(logged), faults
+
+
+def _proof(pack: Pack, name: str) -> tuple[int, list[bytes], Note]:
+    """Position, hashes and checkpoint of a statement's proof (https://c2sp.org/tlog-proof)."""
+    text, _, note = pack.read(f"proofs/{name}.tlog-proof").decode().partition("\n\n")
+    first, index, *hashes = text.split("\n")
+    if first != PROOF or not index.startswith("index "):
+        raise ValueError("not a proof")
+    return int(index[6:]), [base64.b64decode(one) for one in hashes], Note.parse(note.encode())
+
+
+def _seen(pack: Pack, note: Note, ring: KeyRing, earlier: Sequence[bytes]) -> Iterator[Fault]:
+    """The log's key signed the checkpoint, and its tree continues what was seen before."""
+    checkpoint = Checkpoint.parse(note.text)
+    if not signed_by_log(note, ring.of_role("log")):
+        yield Fault("log-unsigned", "checkpoint")
+    data = pack.read("leaves")
+    leaves = [data[place : place + 32] for place in range(0, len(data), 32)]
+    if len(leaves) != checkpoint.size or root_of(leaves) != checkpoint.root:
+        yield Fault("log-root", "leaves", f"at {checkpoint.size} entries")
+    for one in earlier:
+        before = Checkpoint.parse(Note.parse(one).text)
+        if before.size > checkpoint.size:
+            yield Fault("log-rolled-back", "checkpoint", f"{before.size} > {checkpoint.size}")
+        elif before.origin != checkpoint.origin or root_of(leaves[: before.size]) != before.root:
+            yield Fault("log-forked", "checkpoint", f"at {before.size} entries")
+
+
+def _files(pack: Pack, graph: Graph, folders: Sequence[Path]) -> Iterator[Fault | None]:
+    """Compare the files that are at hand with the statements: None for each that is named."""
+    held = [(name.removeprefix(FILES), pack.read(name)) for name in _packed_files(pack)]
+    named: dict[str, list[tuple[str, str]]] = {}
+    for one in graph.made:
+        for name, digest in one.files:
+            named.setdefault(f"{one.folder}/{name}", []).append((digest, one.digest))
+    for path, data in held:
+        expected = named.get(path, [])
+        if hashlib.sha256(data).hexdigest() in (digest for digest, _ in expected):
+            yield None
+        else:
+            affected = graph.affected(statement for _, statement in expected)
+            yield Fault("file-changed", path, "", affected)
+    digests = {digest for names in named.values() for digest, _ in names}
+    for folder in folders:
+        for held_path in sorted(one for one in folder.rglob("*") if one.is_file()):
+            with held_path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            yield None if digest in digests else Fault("file-unnamed", str(held_path), digest)
+
+
+def _packed_files(pack: Pack) -> list[str]:
+    return sorted(name for name in pack.names if name.startswith(FILES))
+
+
+WORDS = {
+    "en": "Log {origin}, {size} entries, root {root}\nFirst key {key}\nWitnesses: {witnesses}\n"
+    "{statements} statements and {files} files were checked.",
+    "da": "Log {origin}, {size} poster, rod {root}\nFørste nøgle {key}\nVidner: {witnesses}\n"
+    "{statements} erklæringer og {files} filer er kontrolleret.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Verify a pack from the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("pack", type=Path, nargs="?", default=Path(sys.argv[0]).parent)
+    parser.add_argument("--trust", metavar="KEY_ID")
+    parser.add_argument("--earlier", metavar="NOTE", type=Path, action="append", default=[])
+    parser.add_argument("--files", metavar="FOLDER", type=Path, action="append", default=[])
+    parser.add_argument("--lang", choices=("en", "da"), default="en")
+    parser.add_argument("--json", action="store_true")
+    chosen = parser.parse_args(arguments)
+    try:
+        earlier = [path.read_bytes() for path in chosen.earlier]
+        proven = verify_pack(Pack.open(chosen.pack), chosen.trust, earlier, chosen.files)
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        print(f"{chosen.pack}: this is not an evidence pack that can be read ({error})")
+        return 2
+    code = exit_code(proven.faults)
+    described = {
+        "origin": proven.checkpoint.origin,
+        "size": proven.checkpoint.size,
+        "root": proven.checkpoint.root.hex(),
+        "key": proven.root_key,
+        "witnesses": ", ".join(proven.witnesses) or "-",
+        "statements": len(proven.graph.statements),
+        "files": proven.files,
+    }
+    if chosen.json:
+        faults = [fault.as_json() for fault in proven.faults]
+        print(json.dumps({"exitCode": code, **described, "faults": faults}, indent=1))
+    else:
+        print(report(proven.faults, chosen.lang))
+        print(WORDS[chosen.lang].format(**described))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Which keys may sign at each position of the log, replayed from the logged key statements."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dsk_assets.evidence.notes import ED25519, Note, NoteKey
+from dsk_assets.evidence.verify.envelopes import Unreadable, parse, read_statement, unseal
+from dsk_assets.evidence.verify.faults import Fault
+
+SIGNER = "statements"
+"""The role of the keys that sign every statement, and every change of the keys."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """A public key with the positions of the log between which it may sign."""
+
+    keyid: str
+    role: str
+    holder: str | None
+    public: str
+    vkey: str | None
+    development: bool
+    since: int
+    until: int | None = None
+
+    def holds_at(self, index: int | None) -> bool:
+        """Whether the key may sign the entry at *index*; None stands for the log's end."""
+        if index is None:
+            return self.until is None
+        return self.since <= index and (self.until is None or index < self.until)
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """All keys that key statements have ever added."""
+
+    keys: tuple[Key, ...] = ()
+
+    @property
+    def public_keys(self) -> dict[str, str]:
+        """Every public key by its id, whenever it was in force."""
+        return {key.keyid: key.public for key in self.keys}
+
+    def of_role(self, role: str, index: int | None = None) -> list[Key]:
+        """The keys of *role* in force at *index*."""
+        return [key for key in self.keys if key.role == role and key.holds_at(index)]
+
+    def ever(self, role: str) -> list[Key]:
+        """All keys that have ever had *role*."""
+        return [key for key in self.keys if key.role == role]
+
+    def roles(self, signers: Iterable[str], index: int | None) -> list[str]:
+        """The role of each of the *signers* that was in force at *index*."""
+        signed = set(signers)
+        return [key.role for key in self.keys if key.keyid in signed and key.holds_at(index)]
+
+
+def key_id(key: Mapping[str, Any]) -> str:
+    """The id of a public key in securesystemslib's form: SHA-256 of its canonical form."""
+    kind, public, scheme = key["keytype"], key["keyval"]["public"], key["scheme"]
+    form = f'{{"keytype":"{kind}","keyval":{{"public":"{public}"}},"scheme":"{scheme}"}}'
+    return hashlib.sha256(form.encode()).hexdigest()
+
+
+Logged = tuple[int | None, str, bytes]
+"""An envelope: its position in the log, its path and its bytes."""
+
+
+def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRing, list[Fault]]:
+    """The keys that the key statements in *envelopes*, in the order of the log, lead to.
+
+    The first one adds the key that it is signed with: the root of all trust, which must have the
+    id *root* where one is given. Every later one must be signed by a key in force for statements.
+    """
+    ring, faults = KeyRing(), []
+    for index, place, data in envelopes:
+        try:
+            change = parse(unseal(data)[0])["predicate"]
+            key = Key(
+                keyid=key_id(change["key"]),
+                role=change["role"],
+                holder=change["holder"],
+                public=change["key"]["keyval"]["public"],
+                vkey=change["vkey"],
+                development=change["development"],
+                since=index or 0,
+            )
+            known = ring.public_keys or {key.keyid: key.public}
+            signers = read_statement(data, known, place, index).signers
+            if ring.keys:
+                trusted = SIGNER in ring.roles(signers, index)
+            else:
+                trusted = bool(signers) and key.role == SIGNER and root in (None, key.keyid)
+            if trusted:
+                ring = _changed(ring, change, key)
+            else:
+                faults.append(Fault("key-not-trusted", place, f"key {key.keyid}"))
+        except (Unreadable, KeyError, TypeError) as error:
+            faults.append(Fault("statement-unreadable", place, str(error)))
+    return ring, faults
+
+
+def _changed(ring: KeyRing, change: Mapping[str, Any], key: Key) -> KeyRing:
+    ended = {"add": None, "rotate": change["replaces"], "revoke": key.keyid}[change["action"]]
+    keys = [
+        replace(one, until=key.since) if one.keyid == ended and one.until is None else one
+        for one in ring.keys
+    ]
+    return KeyRing((*keys, *([] if change["action"] == "revoke" else [key])))
+
+
+def development(ring: KeyRing) -> Iterator[Fault]:
+    """The limit that keys made for trying things out put on what is proven."""
+    keys = [key for key in ring.keys if key.development and key.holds_at(None)]
+    if keys:
+        yield Fault("development-keys", "keys", ", ".join(sorted({key.role for key in keys})))
+
+
+def signed_by_log(note: Note, keys: Iterable[Key]) -> bool:
+    """Whether one of *keys*, which are keys of the log, has signed *note*."""
+    origin = note.text.split("\n", 1)[0]
+    known = [NoteKey(origin, ED25519, bytes.fromhex(one.public)) for one in keys]
+    return any(_signed(note, key) is not None for key in known)
+
+
+def cosigned(note: Note, ring: KeyRing) -> dict[str, int]:
+    """When each known witness has cosigned *note*, in POSIX seconds, by its name."""
+    times = {}
+    for one in ring.of_role("witness"):
+        key = NoteKey.parse(one.vkey or "")
+        time = _signed(note, key)
+        if time:
+            times[key.name] = time
+    return times
+
+
+def _signed(note: Note, key: NoteKey) -> int | None:
+    try:
+        return note.verify(key)
+    except ValueError:
+        return None
