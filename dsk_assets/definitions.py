@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from dsk_assets.defs.evidence import evidence, evidence_schedule
 from dsk_assets.defs.flow import STAGES
 from dsk_assets.defs.nightly import new_donations, nightly, nightly_schedule
 from dsk_assets.defs.resources import CatalogResource
@@ -10,8 +11,8 @@ from dsk_assets.defs.transparency.openlineage import EVENTS, openlineage, openli
 
 defs = dg.Definitions(
     assets=[*(stage.as_asset() for stage in STAGES), warehouse_models, MARTS, EVENTS],
-    jobs=[nightly, openlineage],
-    schedules=[nightly_schedule, openlineage_schedule],
+    jobs=[nightly, evidence, openlineage],
+    schedules=[nightly_schedule, evidence_schedule, openlineage_schedule],
     sensors=[new_donations],
     resources={"catalog": CatalogResource(), "dbt": DBT},
     executor=dg.in_process_executor,

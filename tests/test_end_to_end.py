@@ -18,12 +18,14 @@ from tokenizers import Tokenizer
 
 from dsk_assets.defs.flow import STAGES, stale
 from dsk_assets.defs.local import NightlyResult, run_nightly
+from dsk_assets.defs.told import told
 from dsk_assets.defs.transparency.openlineage import EVENTS
 from dsk_assets.evidence import admission, prov
 from dsk_assets.evidence.catalog import asset_partitions
 from dsk_assets.evidence.openlineage import delivery as openlineage
 from dsk_assets.evidence.openlineage.check import problems
 from dsk_assets.evidence.openlineage.events import run_id
+from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.records import stage as records
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training import run
@@ -246,6 +248,16 @@ def test_the_checkpoint_s_provenance_is_in_order_of_time(night: Night):
     assert closed.disorder() == []
 
 
+def test_the_evidence_of_the_night_verifies_against_dagster_too(
+    night: Night, instance: dg.DagsterInstance
+):
+    report = verify(night.catalog(), told=told(night.catalog(), instance))
+    assert [fault.text() for fault in report.faults if not fault.is_limit] == []
+    assert report.counts["statements"] > 60
+    decision = admission.decision(night.catalog().require("gate/evidence", "1.0.0"))
+    assert decision.admitted
+
+
 def test_a_second_night_finds_nothing_stale(night: Night, instance: dg.DagsterInstance):
     again = run_nightly(instance)
     assert again.skipped == "nothing is stale"
@@ -299,6 +311,7 @@ def _resources() -> dict[str, object]:
         ("composition", "corpus/release", "training/run"),
         ("composition", "corpus/release", "transparency/records"),
         ("checkpoint", "training/checkpoint", "transparency/records"),
+        ("evidence", "transparency/verification", "transparency/records"),
     ],
 )
 def test_each_consumer_demands_the_gate_in_a_new_run(

@@ -16,6 +16,7 @@ def test_the_gates_are_those_of_the_flow():
         "spans": "corpus/shards",
         "composition": "corpus/release",
         "checkpoint": "training/checkpoint",
+        "evidence": "transparency/verification",
     }
     assert all(gate.name == name for name, gate in GATES.items())
     for gate in GATES.values():

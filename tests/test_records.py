@@ -16,15 +16,22 @@ from lxml import html
 
 from dsk_assets.errors import NotAdmittedError, SettingsError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.records import published
+from dsk_assets.records import published, stage
 from dsk_assets.records.hub import hub_licence, size_category
 from dsk_assets.records.provider import load_provider
 from dsk_assets.records.published.public_summary import SCHEMA, TITLE, bucket
 from dsk_assets.records.rendering import day, escaped, number, percent
-from dsk_assets.records.stage import records
 from dsk_assets.records.warehouse import warehouse
 from dsk_assets.settings import PROJECT_ROOT, Settings, load_settings
-from tests.small_lake import ARCHIVE, CHECKPOINTS, MUNICIPALITY, MUSEUM, SECRET, small_lake
+from tests.small_lake import (
+    ARCHIVE,
+    CHECKPOINTS,
+    MUNICIPALITY,
+    MUSEUM,
+    SECRET,
+    small_lake,
+    verified,
+)
 from tests.support import admit, seed
 
 # fmt: off
@@ -50,6 +57,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     small_lake(catalog)
     warehouse(catalog)
     return catalog
+
+
+def records(catalog: Catalog, version: str) -> Snapshot:
+    """The records, made of what has been verified."""
+    verified(catalog, version)
+    return stage.records(catalog, version)
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +214,20 @@ def test_the_same_facts_give_the_same_bytes(copy: Catalog, made: Snapshot) -> No
         copy.lake.remove(f"{made.folder}/{file.name}")
     assert records(copy, "1.0.0").digest == made.digest
     assert copy.made == [("transparency/records", "1.0.0")]
+
+
+def test_nothing_is_published_that_was_not_verified_as_it_is_now(copy: Catalog) -> None:
+    statements = Path(copy.lake.root) / "evidence" / "statements"
+    shutil.rmtree(statements / "transparency" / "verification")
+    with pytest.raises(NotAdmittedError, match="has not been verified"):
+        stage.records(copy, "1.0.0")
+    admit(copy, "evidence", verified(copy, "1.0.0"), admitted=False)
+    with pytest.raises(NotAdmittedError, match="gate evidence refused"):
+        stage.records(copy, "1.0.0")
+    records(copy, "1.0.0")
+    seed(copy, "transparency/warehouse", files={"other.json": 1})
+    with pytest.raises(NotAdmittedError, match="has changed since the evidence was verified"):
+        stage.records(copy, "1.0.0")
 
 
 @pytest.mark.parametrize(

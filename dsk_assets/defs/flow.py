@@ -30,7 +30,7 @@ BEFORE_WAREHOUSE: tuple[Stage, ...] = (
     training.RUN,
     training.CHECKPOINTS,
 )
-AFTER_WAREHOUSE: tuple[Stage, ...] = (transparency.RECORDS,)
+AFTER_WAREHOUSE: tuple[Stage, ...] = (transparency.VERIFICATION, transparency.RECORDS)
 STAGES = BEFORE_WAREHOUSE + AFTER_WAREHOUSE
 
 

@@ -8,6 +8,7 @@ from dsk_assets.gates import suites
 from dsk_assets.gates.approval import approval
 from dsk_assets.gates.checkpoint import checkpoint
 from dsk_assets.gates.composition import composition
+from dsk_assets.gates.evidence import evidence
 from dsk_assets.gates.screening import language, personal_data, statistics
 from dsk_assets.gates.spans import spans
 
@@ -56,6 +57,7 @@ GATES = {
         Gate("spans", "corpus/shards", spans),
         Gate("composition", "corpus/release", composition),
         Gate("checkpoint", "training/checkpoint", checkpoint),
+        Gate("evidence", "transparency/verification", evidence),
     )
 }
 """In the order of the flow."""

@@ -10,6 +10,7 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.records import facts as record_facts
 from dsk_assets.records import published, warehouse
 from dsk_assets.records.provider import FILE, load_provider
+from dsk_assets.records.verification import require_verified
 
 ASSET = "transparency/records"
 CODE_VERSION = "1"
@@ -21,8 +22,9 @@ def records(catalog: Catalog, release: str) -> Snapshot:
     A folder for each record (``public_summary``, ``dataset_card``, ``model_card``): metadata and
     numbers, never donated text. Dates in them are those of the things they speak of. Counts:
     ``records``, ``files`` and ``bytes``. Demands gate ``composition`` of the release and gate
-    ``checkpoint`` of the newest checkpoint, where a model has been trained on it. Raises
-    :class:`SettingsError` for a ``provider.yaml`` that cannot be used.
+    ``checkpoint`` of the newest checkpoint, where a model has been trained on it, and gate
+    ``evidence`` of a verification of all that is read here. Raises :class:`SettingsError` for a
+    ``provider.yaml`` that cannot be used.
     """
     corpus = catalog.require("corpus/release", release)
     checkpoint = newest_checkpoint(catalog, release)
@@ -30,6 +32,8 @@ def records(catalog: Catalog, release: str) -> Snapshot:
     if checkpoint is not None:
         verdicts.append(admission.require(catalog, "checkpoint", checkpoint))
     marts = catalog.require(warehouse.ASSET)
+    read = materialisations(catalog, release)
+    verdicts.append(require_verified(catalog, release, read))
     provider = load_provider(catalog.settings.consortium)
     facts = record_facts.gather(catalog, provider, marts, corpus, checkpoint)
 
@@ -50,9 +54,7 @@ def records(catalog: Catalog, release: str) -> Snapshot:
         release,
         zone=Zone.PUBLIC,
         inputs=[
-            marts,
-            corpus,
-            *([] if checkpoint is None else [checkpoint, _run(catalog, checkpoint)]),
+            *read,
             *verdicts,
             Source(f"consortium/{FILE}", sha256_file(path)),
         ],
@@ -65,6 +67,16 @@ def records(catalog: Catalog, release: str) -> Snapshot:
         code_version=CODE_VERSION,
         produce=produce,
     )
+
+
+def materialisations(catalog: Catalog, release: str) -> list[Snapshot]:
+    """What the records of *release* are made of, besides the decisions of gates."""
+    checkpoint = newest_checkpoint(catalog, release)
+    return [
+        catalog.require(warehouse.ASSET),
+        catalog.require("corpus/release", release),
+        *([] if checkpoint is None else [checkpoint, _run(catalog, checkpoint)]),
+    ]
 
 
 def newest_checkpoint(catalog: Catalog, release: str) -> Snapshot | None:

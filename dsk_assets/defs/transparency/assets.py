@@ -21,8 +21,10 @@ from dsk_assets.defs.corpus.assets import judge_again, newest_release
 from dsk_assets.defs.partitions import RELEASE
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import Stage, known_versions
+from dsk_assets.defs.told import told_at_home
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
 from dsk_assets.records import stage as records
+from dsk_assets.records import verification
 from dsk_assets.records.warehouse import DATABASE_VARIABLE, build_error, marts, warehouse
 from dsk_assets.settings import PROJECT_ROOT
 
@@ -156,6 +158,34 @@ MARTS = dg.AssetSpec(
 )
 
 
+def _verification(catalog: Catalog, version: str) -> Snapshot:
+    judge_again(catalog, version)
+    return verify(catalog, version)
+
+
+def verify(catalog: Catalog, version: str, *, full: bool = False) -> Snapshot:
+    """Verify the evidence behind a release; what Dagster shows, too, where there is an instance."""
+    read = records.materialisations(catalog, version)
+    told = None if catalog.plans else told_at_home(catalog)
+    return verification.verification(catalog, version, read, told=told, full=full)
+
+
+_verification.__doc__ = verification.verification.__doc__
+
+VERIFICATION = Stage(
+    verification.ASSET,
+    _verification,
+    verification.CODE_VERSION,
+    deps=("transparency/warehouse", "corpus/release", "training/checkpoint*"),
+    kinds=frozenset({"json"}),
+    partitions=RELEASE,
+    keys=newest_release,
+    gate=verification.GATE,
+    principle="4",
+    see_also="transparency/records",
+)
+
+
 def _records(catalog: Catalog, version: str) -> Snapshot:
     judge_again(catalog, version)
     return records.records(catalog, version)
@@ -167,7 +197,12 @@ RECORDS = Stage(
     "transparency/records",
     _records,
     records.CODE_VERSION,
-    deps=("transparency/warehouse", "corpus/release", "training/checkpoint*"),
+    deps=(
+        "transparency/verification",
+        "transparency/warehouse",
+        "corpus/release",
+        "training/checkpoint*",
+    ),
     kinds=frozenset({"markdown", "json"}),
     partitions=RELEASE,
     keys=newest_release,

@@ -29,6 +29,7 @@ DOCUMENTATION = {
     "training/run": "A training run: its configuration and losses.",
     "training/checkpoint": "A trained model at one step.",
     "transparency/warehouse": "The marts: SQL over the lake's tables.",
+    "transparency/verification": "What a verification of all evidence behind a release found.",
     "transparency/records": "The published records of a release.",
 }
 GATE = "The decisions of gate {}: expected and actual values, and the verdict."

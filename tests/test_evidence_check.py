@@ -1,0 +1,211 @@
+"""The nightly verification: an asset with a gate and a check, which holds back the records."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dsk_assets.defs import metadata
+from dsk_assets.defs.local import local_instance
+from dsk_assets.defs.told import told
+from dsk_assets.defs.transparency.assets import VERIFICATION
+from dsk_assets.errors import NotAdmittedError
+from dsk_assets.evidence import admission, sequencer
+from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale, asset_partitions
+from dsk_assets.evidence.verify.faults import Fault
+from dsk_assets.evidence.verify.lake import verify
+from dsk_assets.gates.registry import GATES
+from dsk_assets.records.verification import require_verified, verification
+from tests.evidence_lake import DONATIONS, REACHED, RELEASE, RUN, Home, build, make
+from tests.tampering import flip
+
+
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return build(tmp_path_factory.mktemp("checked") / "home")
+
+
+@pytest.fixture
+def home(intact: Home, tmp_path: Path) -> Home:
+    return intact.copy(tmp_path / "home")
+
+
+def verified(catalog: Catalog) -> tuple[Snapshot, list[Snapshot]]:
+    inputs = [catalog.require("corpus/release", RELEASE)]
+    snapshot = verification(catalog, RELEASE, inputs)
+    GATES["evidence"].judge(catalog, RELEASE)
+    return snapshot, inputs
+
+
+def test_what_verifies_is_admitted_and_bound_to_the_checkpoint_of_the_log(home: Home):
+    catalog = home.catalog()
+    snapshot, inputs = verified(catalog)
+    assert require_verified(catalog, RELEASE, inputs)
+    report = snapshot.json("verification.json")
+    lines = (home.log / "checkpoint").read_text("utf-8").split("\n")
+    assert report["checkpoint"]["origin"] == lines[0]
+    assert report["checkpoint"]["size"] == int(lines[1])
+    assert report["limits"] == ["development-keys", "no-witness"]
+    decision = admission.decision(catalog.require("gate/evidence", RELEASE))
+    assert {one.measure for one in decision.findings if not one.passed} == {"witnesses"}
+
+
+def test_the_same_result_over_the_same_inputs_is_not_written_again(home: Home):
+    catalog = home.catalog()
+    first, inputs = verified(catalog)
+    assert verified(catalog)[0].statement_digest == first.statement_digest
+    assert verification(catalog.planning(), RELEASE, inputs) == first
+    with pytest.raises(Stale):
+        verification(catalog.planning(), RELEASE, [*inputs, catalog.require("study/whole")])
+
+
+def test_a_fault_holds_back_the_records_until_it_is_mended(home: Home):
+    catalog = home.catalog()
+    _, inputs = verified(catalog)
+    path = next(home.lake.glob(f"curated/corpus/shards/{DONATIONS[0]}/*/tokens/00000.bin"))
+    flip(path)
+    snapshot, _ = verified(catalog)
+    (named,) = snapshot.json("verification.json")["named"]
+    assert (named["code"], tuple(named["affects"])) == ("file-changed", REACHED)
+    with pytest.raises(NotAdmittedError, match="gate evidence refused"):
+        require_verified(catalog, RELEASE, inputs)
+    flip(path)
+    verified(catalog)
+    assert require_verified(catalog, RELEASE, inputs)
+
+
+def test_other_inputs_than_those_verified_are_not_admitted(home: Home):
+    catalog = home.catalog()
+    _, inputs = verified(catalog)
+    with pytest.raises(NotAdmittedError, match="has changed since"):
+        require_verified(catalog, RELEASE, [*inputs, catalog.require("study/whole")])
+
+
+def test_the_check_stands_on_the_asset_and_shows_numbers(home: Home):
+    catalog = home.catalog()
+    verified(catalog)
+    decision = admission.decision(catalog.require("gate/evidence", RELEASE))
+    (check,) = VERIFICATION.as_asset().check_specs
+    assert check.name == "evidence"
+    assert check.asset_key == dg.AssetKey(["transparency", "verification"])
+    measures = {finding.measure: finding.actual for finding in decision.findings}
+    assert measures["log_faults"] == 0
+    assert measures["log_entries"] > 180
+
+
+@pytest.fixture
+def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    with local_instance(home.settings) as instance:
+        yield instance
+
+
+@pytest.fixture
+def shown(home: Home, instance: dg.DagsterInstance) -> dg.DagsterInstance:
+    """An instance that has been told of all that its run made."""
+    catalog = home.catalog()
+    for asset, partition in asset_partitions(catalog):
+        if not asset.startswith(("gate/", "study/")):
+            snapshot = catalog.require(asset, partition)
+            event = dg.AssetMaterialization(
+                dg.AssetKey(asset.split("/")),
+                partition=partition,
+                metadata=metadata.of_snapshot(snapshot),
+                tags={"dagster/data_version": f"sha256:{snapshot.digest}"},
+            )
+            instance.report_runless_asset_event(event)
+    return instance
+
+
+def compared(home: Home, instance: dg.DagsterInstance) -> dict[str, list[Fault]]:
+    report = verify(home.catalog(), told=told(home.catalog(), instance))
+    found: dict[str, list[Fault]] = {}
+    for fault in report.faults:
+        if fault.code.startswith("dagster-"):
+            found.setdefault(fault.code, []).append(fault)
+    return found
+
+
+def test_dagster_and_the_statements_agree(home: Home, shown: dg.DagsterInstance):
+    assert compared(home, shown) == {}
+
+
+def edited(home: Home, old: str, new: str) -> None:
+    """Change Dagster's event log by SQL."""
+    changed = 0
+    for path in home.settings.dagster_home.rglob("*.db"):
+        with closing(sqlite3.connect(path)) as database, database:
+            tables = {name for (name,) in database.execute("select name from sqlite_master")}
+            if "event_logs" in tables:
+                changed += database.execute(
+                    "update event_logs set event = replace(event, ?, ?) where event like ?",
+                    (old, new, f"%{old}%"),
+                ).rowcount
+    assert changed
+
+
+def test_dagsters_database_edited_a_number(home: Home, shown: dg.DagsterInstance):
+    started = home.catalog().require("corpus/release", RELEASE).statement["predicate"]
+    moment = started["runDetails"]["metadata"]["startedOn"]
+    edited(home, moment, "2001" + moment[4:])
+    (fault,) = compared(home, shown)["dagster-differs"]
+    assert f"corpus/release[{RELEASE}]" in fault.place
+    assert fault.detail == "started"
+    assert fault.affects == REACHED
+
+
+def test_dagsters_database_edited_a_data_version(home: Home, shown: dg.DagsterInstance):
+    digest = home.catalog().require("corpus/shards", DONATIONS[0]).digest
+    edited(home, digest, "0" * 64)
+    found = compared(home, shown)
+    assert DONATIONS[0] in found["dagster-unknown"][0].place
+    assert found["dagster-missing"][0].place == f"corpus/shards[{DONATIONS[0]}]"
+    assert found["dagster-missing"][0].affects == REACHED
+
+
+def test_dagsters_database_wiped(home: Home, shown: dg.DagsterInstance):
+    shown.wipe_assets([dg.AssetKey(["corpus", "release"])])
+    (fault,) = compared(home, shown)["dagster-missing"]
+    assert fault.place == f"corpus/release[{RELEASE}]"
+    assert RUN in fault.detail
+
+
+def test_what_was_made_outside_dagster_is_not_missed_there(home: Home, shown: dg.DagsterInstance):
+    make(home.catalog("dsk"), "study/by-hand", files={"a.json": 1})
+    sequencer.append_new(home.catalog())
+    assert compared(home, shown) == {}
+
+
+def test_a_materialisation_that_nobody_made(home: Home, shown: dg.DagsterInstance):
+    event = dg.AssetMaterialization(dg.AssetKey(["corpus", "invented"]), partition="x")
+    shown.report_runless_asset_event(event)
+    (fault,) = compared(home, shown)["dagster-unknown"]
+    assert "corpus/invented[x]" in fault.place
+
+
+def command(home: Home, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "dsk_assets.cli", "evidence", *arguments],
+        env={**os.environ, "DSK_HOME": str(home.path), "DSK_LAKE": "", "DSK_WORKERS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_command_says_what_it_found_by_its_exit_code(home: Home, tmp_path: Path):
+    done = command(home, "verify", "--json")
+    assert done.returncode == json.loads(done.stdout)["exitCode"] == 1
+    done = command(home, "pack", RELEASE, "--out", str(tmp_path / "pack.zip"))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "pack.zip").exists()
+    flip(next(home.lake.glob(f"curated/corpus/shards/{DONATIONS[0]}/*/tokens/00000.bin")))
+    done = command(home, "verify", "--lang", "da")
+    assert done.returncode == 2
+    assert "FEJL  file-changed" in done.stdout
+    assert f"berører: {', '.join(REACHED)}" in done.stdout
