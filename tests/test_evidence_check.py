@@ -81,6 +81,17 @@ def test_a_fault_holds_back_the_records_until_it_is_mended(home: Home):
     assert require_verified(catalog, RELEASE, inputs)
 
 
+def test_what_the_log_refuses_is_a_fault_and_not_an_end(home: Home):
+    catalog = home.catalog()
+    stray = home.statement("study/part", "stray")
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"{}")
+    snapshot, inputs = verified(catalog)
+    assert snapshot.json("verification.json")["faults"]["statement"] == 1
+    with pytest.raises(NotAdmittedError, match="gate evidence refused"):
+        require_verified(catalog, RELEASE, inputs)
+
+
 def test_other_inputs_than_those_verified_are_not_admitted(home: Home):
     catalog = home.catalog()
     _, inputs = verified(catalog)

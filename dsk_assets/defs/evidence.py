@@ -7,6 +7,7 @@ import dagster as dg
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.transparency.assets import VERIFICATION, verify
 from dsk_assets.errors import safe_message
+from dsk_assets.evidence import sequencer
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 
 
@@ -18,7 +19,9 @@ def _whole(catalog: Catalog, version: str) -> Snapshot:
 def verify_evidence(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
     """Verify all evidence from artefacts up; a fault holds the records of the newest release."""
     try:
-        replace(VERIFICATION, make=_whole).run_all(context, catalog.open(context.run_id))
+        opened = catalog.open(context.run_id)
+        replace(VERIFICATION, make=_whole).run_all(context, opened)
+        sequencer.append_new(opened)
     except dg.Failure:
         raise
     except Exception as error:

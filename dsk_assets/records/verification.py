@@ -6,9 +6,10 @@ of the records; gate ``evidence`` judges it, and the records demand that decisio
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from dsk_assets.errors import NotAdmittedError
+from dsk_assets.errors import CorruptedError, NotAdmittedError
 from dsk_assets.evidence import admission, sequencer
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.verify.faults import GROUPS
@@ -43,7 +44,8 @@ def verification(
     latest = catalog.latest(ASSET, release)
     report = None
     if not catalog.plans:
-        sequencer.append_new(catalog)
+        with suppress(CorruptedError):  # what cannot be taken up is named as a fault
+            sequencer.append_new(catalog)
         report = verify(catalog, full=full, told=told)
     outcome = _outcome(report) if report else _recorded(latest)
 
