@@ -46,12 +46,12 @@ ENGLISH = (
 def document(number: int) -> dict[str, Any]:
     """One of as many Danish documents as wanted; every tenth is English, every seventh a copy."""
     if number % 10 == 9:
-        text = f"{ENGLISH}Number {number}.\n"
+        text = f"{ENGLISH}Number {number}."
     elif number % 7 == 6:
         text = document(number - 1)["text"]
     else:
         chosen = random.Random(number).sample(SENTENCES, 12)
-        text = "\n\n".join(" ".join(chosen[at : at + 4]) for at in (0, 4, 8)) + "\n"
+        text = "\n\n".join(" ".join(chosen[at : at + 4]) for at in (0, 4, 8))
     return {"id": f"doc-{number:05d}", "text": text, "source": "test"}
 
 

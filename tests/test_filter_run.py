@@ -14,6 +14,7 @@ import zstandard
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
+from dsk_assets.consortium.policy import NormalisationPolicy, Policy
 from dsk_assets.errors import InputError
 from dsk_assets.filters.measures import MEASURES
 from dsk_assets.filters.run import inputs
@@ -145,6 +146,21 @@ def test_numbers_are_ids_too_and_other_fields_are_carried_along(tmp_path: Path):
     assert kept_documents(tmp_path / "out") == [{**record, "id": "7"}]
 
 
+def test_text_is_normalised_as_the_policy_says(tmp_path: Path):
+    text = "Vi fÃ¸lger op på sagen.\r\nDet er lang-\nsomt arbejde. " + DOCUMENTS[0]["text"]
+    path = write_lines(tmp_path / "in.jsonl", [{"id": "a", "text": text}])
+    report = filter_files([path], tmp_path / "out")
+    assert report.normalised["mojibake"] == report.normalised["line_ends"] == 1
+    assert "changed by normalisation: line_ends 1, mojibake 1" in report.as_text()
+    begins = kept_documents(tmp_path / "out")[0]["text"][:50]
+    assert begins.startswith("Vi følger op på sagen.\nDet er lang-\nsomt")
+    scanned = Policy(
+        name="scanned", version="1", normalisation=NormalisationPolicy(hyphenation=True)
+    )
+    filter_files([path], tmp_path / "out", scanned)
+    assert "Det er langsomt" in kept_documents(tmp_path / "out")[0]["text"]
+
+
 def _refused(tmp_path: Path, data: bytes, name: str = "in.jsonl") -> str:
     path = tmp_path / name
     path.write_bytes(data)
@@ -161,7 +177,7 @@ GOOD = b'{"id": "a", "text": "hemmelig tekst"}\n'
     [
         (b"", "FILE is empty — leave it out"),
         (b"\n \n", "FILE has no documents — leave it out"),
-        (GOOD + b'{"id": "b", "text": \n', "FILE line 2 is not valid JSON (column 21)"),
+        (GOOD + b'{"id": "b", "text": \n', "FILE line 2 is not valid JSON: "),
         (GOOD + b'\n{"id": "b", "text": "\xff"}\n', "FILE line 3 is not valid JSON"),
         (GOOD + b'["b"]\n', "FILE line 2 is not a JSON object with id and text"),
         (GOOD + b'{"id": "b", "body": ""}\n', "FILE line 2 has no field text (it has body, id)"),

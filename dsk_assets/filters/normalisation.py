@@ -16,6 +16,7 @@ import polars as pl
 
 from dsk_assets.consortium.policy import NormalisationPolicy
 
+CODE_VERSION = "1"
 KINDS = ("surrogates", "mojibake", "line_ends", "control", "hyphenation", "nfc")
 """What is counted where it is changed, in this order."""
 

@@ -7,17 +7,20 @@ anew exactly when the bytes it was read from change.
 
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import orjson
+import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dsk_assets.consortium.policy import NormalisationPolicy
 from dsk_assets.errors import InputError
+from dsk_assets.filters import normalisation
 from dsk_assets.lake.digests import sha256_file
 from dsk_assets.lake.memo import Made, Maker, Memo
 
@@ -110,20 +113,18 @@ def blocks(path: Path) -> list[Block]:
     return found
 
 
-def read_block(block: Block, folder: Path) -> list[Part]:
-    """The parts of *block*, kept in the memo in *folder*. Runs in a worker process.
+def read_block(block: Block, folder: Path, policy: NormalisationPolicy) -> list[Part]:
+    """The parts of *block*, their text normalised, kept in the memo in *folder*.
+
+    Runs in a worker process.
 
     Raises :class:`InputError` with file and line for what is no document, and for packed data
     that are damaged or cut off.
     """
-    memo = Memo(folder)
+    reader = _Reader(block.path, Memo(folder), policy)
     if _kind(block.path) == "parquet":
-        return list(_parquet_parts(block.path, memo))
-    return [
-        _json_part(block.path, start, data, memo)
-        for start, data in _line_blocks(block)
-        if data.strip()
-    ]
+        return list(reader.parquet_parts())
+    return [reader.json_part(start, data) for start, data in _line_blocks(block) if data.strip()]
 
 
 def place(part: Part, record: int) -> str:
@@ -182,13 +183,47 @@ def _lines_before(path: Path, start: int) -> int:
     return lines
 
 
-def _json_part(path: Path, start: int, data: bytes, memo: Memo) -> Part:
-    key = {"read": CODE_VERSION, "bytes": hashlib.sha256(data).hexdigest()}
+@dataclass(frozen=True)
+class _Reader:
+    """Makes parts of one file."""
 
-    def make(maker: Maker) -> dict[str, int]:
-        return _write(maker, _json_records(path, start, data))
+    path: Path
+    memo: Memo
+    policy: NormalisationPolicy
 
-    return Part(path, start, memo.recall(key, make))
+    def json_part(self, start: int, data: bytes) -> Part:
+        """The part of some whole lines that begin at *start*."""
+        key = self._key(bytes=hashlib.sha256(data).hexdigest())
+        return Part(self.path, start, self._recall(key, _json_records(self.path, start, data)))
+
+    def parquet_parts(self) -> Iterator[Part]:
+        """The parts of a Parquet file, cut between batches of rows."""
+        source = sha256_file(self.path)
+        try:
+            with pq.ParquetFile(self.path) as file:
+                _require_columns(self.path, file.schema_arrow)
+                rows = _Rows(file.iter_batches(batch_size=_ROWS))
+                start = 0
+                while start < file.metadata.num_rows:
+                    key = self._key(file=source, row=start)
+                    part = Part(self.path, start, self._recall(key, rows.part(self.path, start)))
+                    yield part
+                    start += part.documents
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and error.errno:
+                raise
+            raise InputError(f"{self.path} is no readable Parquet file — write it again") from None
+
+    def _key(self, **source: Any) -> dict[str, Any]:
+        return {
+            "read": CODE_VERSION,
+            "normalise": normalisation.CODE_VERSION,
+            "policy": self.policy.model_dump(mode="json"),
+            **source,
+        }
+
+    def _recall(self, key: dict[str, Any], records: Iterable[_Record]) -> Made:
+        return self.memo.recall(key, lambda maker: _write(maker, records, self.policy))
 
 
 def _json_records(path: Path, start: int, data: bytes) -> Iterator[_Record]:
@@ -200,7 +235,7 @@ def _json_records(path: Path, start: int, data: bytes) -> Iterator[_Record]:
         try:
             yield _record(orjson.loads(line), number)
         except orjson.JSONDecodeError as error:
-            problem = f"is not valid JSON (column {error.colno})"
+            problem = f"is not valid JSON: {error.msg}"
         except _Unfit as unfit:
             problem = str(unfit)
         else:
@@ -229,25 +264,6 @@ def _record(record: Any, number: int) -> _Record:
         raise _Unfit("has a text that is not a text (null?)")
     fields = orjson.dumps(record, default=str).decode() if record else None
     return _Record(doc_id, text, number, fields)
-
-
-def _parquet_parts(path: Path, memo: Memo) -> Iterator[Part]:
-    """Parts of a Parquet file, cut between batches of rows."""
-    source = sha256_file(path)
-    try:
-        with pq.ParquetFile(path) as file:
-            _require_columns(path, file.schema_arrow)
-            rows = _Rows(file.iter_batches(batch_size=_ROWS))
-            start = 0
-            while start < file.metadata.num_rows:
-                key = {"read": CODE_VERSION, "file": source, "row": start}
-                made = memo.recall(key, lambda maker: _write(maker, rows.part(path, start)))  # noqa: B023
-                yield Part(path, start, made)
-                start += int(made.facts["documents"])
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        raise InputError(f"{path} is no readable Parquet file — write it again") from None
 
 
 def _require_columns(path: Path, schema: pa.Schema) -> None:
@@ -284,28 +300,30 @@ class _Rows:
                 return
 
 
-def _write(maker: Maker, records: Iterable[_Record]) -> dict[str, int]:
-    """Write a part; its documents and characters."""
-    totals = {"documents": 0, "characters": 0}
+def _write(maker: Maker, records: Iterable[_Record], policy: NormalisationPolicy) -> dict[str, Any]:
+    """Write a part; its documents and characters, and how often normalisation changed a text."""
+    totals: Counter[str] = Counter(documents=0, characters=0)
+    changes: Counter[str] = Counter()
 
     def tables() -> Iterator[pa.Table]:
         yield SCHEMA.empty_table()
         for some in _batched(records):
             ids, texts, numbers, fields = zip(*some, strict=True)
-            text = pa.array(texts, pa.string())
-            totals["documents"] += len(ids)
-            totals["characters"] += pc.sum(pc.utf8_length(text)).as_py()
+            normal = normalisation.normalise_texts(pl.Series(texts, dtype=pl.String), policy)
+            totals["documents"] += normal.height
+            totals["characters"] += int(normal["text"].str.len_chars().sum())
+            changes.update({kind: int(normal[kind].sum()) for kind in normalisation.KINDS})
             columns = {
                 "doc_id": pa.array(ids, pa.string()),
                 "donation_id": pa.array([""] * len(ids), pa.string()),
-                "text": text,
+                "text": normal["text"].to_arrow().cast(pa.string()),
                 "record": pa.array(numbers, pa.int64()),
                 "fields": pa.array(fields, pa.string()),
             }
             yield pa.table(columns, schema=SCHEMA)
 
     maker.table("parts", tables())
-    return totals
+    return {**totals, "normalised": dict(changes)}
 
 
 def _batched(records: Iterable[_Record]) -> Iterator[list[_Record]]:

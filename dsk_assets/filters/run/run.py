@@ -58,6 +58,8 @@ class Report:
     dropped: dict[str, int]
     """Documents by the rule that dropped them, most first."""
     languages: dict[str, int]
+    normalised: dict[str, int]
+    """Changes that normalisation made to texts, by kind."""
 
     def as_text(self) -> str:
         """The report for people."""
@@ -69,9 +71,15 @@ class Report:
             f"{sum(self.dropped.values()):,} dropped"
             + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else ""),
             *(f"  {rule:<32}{count:>12,}" for rule, count in self.dropped.items()),
-            "languages: " + ", ".join(f"{code} {n:,}" for code, n in self.languages.items()),
+            "languages: " + _listed(self.languages),
         ]
+        if any(self.normalised.values()):
+            lines.append("changed by normalisation: " + _listed(self.normalised))
         return "\n".join(lines)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count)
 
 
 def filter_files(
@@ -104,7 +112,8 @@ def filter_files(
     with _own(folder), engine.pool() as executor:
         memo = Memo(folder)
         chain = Chain(folder, policy, compression)
-        reading = map_parts(partial(read_block, folder=folder), pieces, executor)
+        reader = partial(read_block, folder=folder, policy=policy.normalisation)
+        reading = map_parts(reader, pieces, executor)
         found = track(reading, "read", total=len(pieces), unit="blocks")
         parts = _in_order([part for some in found for part in some], paths)
         _demand_unique(memo, parts, engine)
@@ -195,6 +204,9 @@ def _report(files: int, decided: Sequence[Decided], memo: Memo, duplicates: pl.D
         dropped.update(rows.filter(~pl.col("kept"))["rule"].to_list())
         languages.update(read(memo, one.tagged.language, ["language"])["language"].to_list())
     parts = [one.tagged.part for one in decided]
+    normalised: Counter[str] = Counter()
+    for part in parts:
+        normalised.update(part.made.facts["normalised"])
     return Report(
         files=files,
         parts=len(parts),
@@ -205,6 +217,7 @@ def _report(files: int, decided: Sequence[Decided], memo: Memo, duplicates: pl.D
         clusters=duplicates["cluster_id"].n_unique(),
         dropped=_most_first(dropped),
         languages=_most_first(languages),
+        normalised=_most_first(normalised),
     )
 
 
