@@ -12,7 +12,7 @@ UI_PORT ?= 3000
 AUDITOR_PORT ?= 3001
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo status test lint ui ui-auditor screenshots lock clean
+.PHONY: help install demo status test test-scale lint ui ui-auditor screenshots lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -37,6 +37,9 @@ test: install ## install what tests need and run them all
 	$(BIN)/mypy
 	VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/dg check defs
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-scale: install ## the tests that take minutes: 40 million characters, a million documents
+	$(BIN)/pytest -m scale --timeout=3600
 
 lint: install ## format and check
 	$(BIN)/ruff format .
