@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import polars as pl
 import pyarrow as pa
@@ -133,12 +135,14 @@ def read(memo: Memo, made: Made, columns: list[str] | None = None) -> pl.DataFra
     return frame
 
 
-def candidates(tagged: Tagged, memo: Memo, policy: Policy, part: int) -> pl.DataFrame:
-    """The documents of a part that its policy keeps, as duplicates are looked for among them.
+def candidates(
+    tagged: Tagged, recurs: npt.NDArray[np.bool_], memo: Memo, policy: Policy, part: int
+) -> pl.DataFrame:
+    """The documents of a part that the policy keeps and that may have a duplicate.
 
     All are donated alike, so the survivor of a cluster is the one with the lowest id.
     """
-    kept = read(memo, tagged.judged, ["stage"])["stage"] == ""
+    kept = (read(memo, tagged.judged, ["stage"])["stage"] == "") & pl.Series(recurs)
     known = set(clusters.CANDIDATE)
     columns = [name for name in signatures.SCHEMA.names if name in known]
     return (

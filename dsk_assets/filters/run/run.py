@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from dsk_assets.consortium.policy import Policy
 from dsk_assets.errors import InputError
 from dsk_assets.filters.clusters import CANDIDATE, find_duplicates
+from dsk_assets.filters.recurring import recurring
 from dsk_assets.filters.ruleset import for_policy
 from dsk_assets.filters.run.chain import (
     TAGGER,
@@ -176,11 +177,13 @@ def _demand_unique(memo: Memo, parts: Sequence[Part], engine: Engine) -> None:
 def _duplicates(tagged: Sequence[Tagged], memo: Memo, policy: Policy) -> pl.DataFrame:
     """The duplicates among what the policy keeps, each with the number of its ``part``."""
     empty = pl.DataFrame(schema={**CANDIDATE, "part": pl.UInt32})
-    numbered = track(enumerate(tagged), "duplicates", total=len(tagged), unit="parts")
-    found = [candidates(one, memo, policy, number) for number, one in numbered]
+    paths = [memo.path(one.signature) for one in tagged]
+    work = zip(tagged, recurring(paths), strict=True)
+    numbered = track(enumerate(work), "duplicates", total=len(tagged), unit="parts")
+    found = [candidates(*one, memo, policy, number) for number, one in numbered]
     every = pl.concat([empty, *(rows.select(empty.columns) for rows in found)])
     part_of = every.select("doc_id", "part")
-    sketches = partial(sketches_in, [memo.path(one.signature) for one in tagged])
+    sketches = partial(sketches_in, paths)
     duplicates = find_duplicates(every.drop("part"), sketches)
     return duplicates.join(part_of, on="doc_id", maintain_order="left")
 
