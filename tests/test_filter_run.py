@@ -161,6 +161,22 @@ def test_text_is_normalised_as_the_policy_says(tmp_path: Path):
     assert "Det er langsomt" in kept_documents(tmp_path / "out")[0]["text"]
 
 
+def test_documents_that_overlap_with_evaluation_sets_are_dropped(tmp_path: Path):
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    path = write_lines(tmp_path / "in.jsonl", DOCUMENTS[:4])
+    with pytest.raises(InputError, match="no evaluation sets"):
+        filter_files([path], tmp_path / "out", evaluations=sets)
+    asked = " ".join(DOCUMENTS[2]["text"].split()[20:40])
+    (sets / "exam.jsonl").write_text(json.dumps({"question": asked, "answer": "ja"}))
+    report = filter_files([path], tmp_path / "out", evaluations=sets)
+    assert report.dropped == {"evaluation-overlap": 1}
+    (dropped,) = [row for row in rows(tmp_path / "out", "decisions") if not row["kept"]]
+    assert (dropped["id"], dropped["value"], dropped["threshold"]) == ("doc-00002", 8.0, 0.0)
+    (sets / "exam.jsonl").write_text(json.dumps({"question": "noget andet"}))
+    assert filter_files([path], tmp_path / "out", evaluations=sets).dropped == {}
+
+
 def _refused(tmp_path: Path, data: bytes, name: str = "in.jsonl") -> str:
     path = tmp_path / name
     path.write_bytes(data)

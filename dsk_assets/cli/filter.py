@@ -51,6 +51,12 @@ def filter_group() -> None:
     show_default=True,
     help="How kept documents are packed; gz takes four times the CPU.",
 )
+@click.option(
+    "--evaluations",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of evaluation sets (JSON lines, text, Parquet): documents that share 13 words in "
+    "a row with one are dropped.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary for programs.")
 def run(
     files: tuple[Path, ...],
@@ -60,6 +66,7 @@ def run(
     workers: int | None,
     address: str | None,
     compression: str,
+    evaluations: Path | None,
     as_json: bool,
 ) -> None:
     """Filter the documents in FILES: JSON lines (also .gz, .zst) or Parquet with id and text.
@@ -90,5 +97,6 @@ def run(
             read_policy(policy) if policy else DEFAULT_POLICY,
             chosen,
             "gz" if compression == "gz" else "zst",
+            evaluations,
         )
     click.echo(json.dumps(dataclasses.asdict(report)) if as_json else report.as_text())

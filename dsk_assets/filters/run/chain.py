@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -22,8 +22,9 @@ import zstandard
 
 from dsk_assets.consortium.policy import Policy
 from dsk_assets.errors import CorruptedError
-from dsk_assets.filters import clusters, language, quality, signatures
+from dsk_assets.filters import clusters, decontamination, language, quality, signatures
 from dsk_assets.filters.decisions import decide
+from dsk_assets.filters.decontamination import Evaluations, load_evaluations, overlap_part
 from dsk_assets.filters.ruleset import Rule, for_policy
 from dsk_assets.filters.run.inputs import Part
 from dsk_assets.filters.verdicts import judge
@@ -40,11 +41,17 @@ Compression = Literal["zst", "gz"]
 
 @dataclass(frozen=True)
 class Chain:
-    """What to do: the policy, where results go, and how kept documents are packed."""
+    """What to do: the policy, where results go, and how kept documents are packed.
+
+    *evaluations* is a folder of evaluation sets to look for, *evaluations_digest* that of its
+    files.
+    """
 
     folder: Path
     policy: Policy
     compression: Compression
+    evaluations: Path | None = None
+    evaluations_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,14 @@ class Tagged:
     language: Made
     quality: Made
     signature: Made
+    overlaps: Made | None
     judged: Made
 
     @property
     def made(self) -> list[Made]:
         """Everything that was made for the part."""
-        return [self.part.made, self.language, self.quality, self.signature, self.judged]
+        made = [self.part.made, self.language, self.quality, self.signature, self.judged]
+        return [*made, self.overlaps] if self.overlaps else made
 
 
 @dataclass(frozen=True)
@@ -108,23 +117,46 @@ def tag(part: Part, chain: Chain) -> Tagged:
     signed = tagged(
         "signature", signatures.sign_part, signatures.CODE_VERSION, signatures.SCHEMA, None
     )
+    overlaps = None
+    if chain.evaluations:
+        sets = _evaluations(chain.evaluations, chain.evaluations_digest)
+        overlaps = tagged(
+            "overlaps",
+            partial(overlap_part, evaluations=sets),
+            decontamination.CODE_VERSION,
+            decontamination.SCHEMA,
+            {"words": decontamination.NGRAM_WORDS, "sets": chain.evaluations_digest},
+        )
     judged = memo.recall(
         {
             "judge": CODE_VERSION,
             "language": found.key,
             "quality": measured.key,
+            "overlaps": overlaps and overlaps.key,
+            "most": policy.decontamination.max_overlaps,
             "least": policy.language.min_share,
             "rules": [rule.model_dump(mode="json") for rule in _rules(policy)],
         },
-        lambda maker: maker.table("judged", [_judge(memo, found, measured, policy)]),
+        lambda maker: maker.table("judged", [_judge(memo, found, measured, overlaps, policy)]),
     )
-    return Tagged(part, found, measured, signed, judged)
+    return Tagged(part, found, measured, signed, overlaps, judged)
 
 
-def _judge(memo: Memo, found: Made, measured: Made, policy: Policy) -> pa.Table:
+@lru_cache(maxsize=1)
+def _evaluations(folder: Path, digest: str) -> Evaluations:
+    """The evaluation sets; read again when their *digest* is another."""
+    return load_evaluations(folder)
+
+
+def _judge(
+    memo: Memo, found: Made, measured: Made, overlaps: Made | None, policy: Policy
+) -> pa.Table:
     tags = read(memo, measured).with_columns(
         read(memo, found, ["accepted_share"])["accepted_share"], donation_id=pl.lit("")
     )
+    if overlaps:
+        marked = read(memo, overlaps, ["doc_id", "overlaps"])
+        tags = tags.join(marked, on="doc_id", how="left", maintain_order="left")
     return judge(tags, policy).to_arrow()
 
 

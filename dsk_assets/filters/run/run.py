@@ -21,6 +21,7 @@ from filelock import FileLock, Timeout
 from dsk_assets.consortium.policy import Policy
 from dsk_assets.errors import InputError
 from dsk_assets.filters.clusters import CANDIDATE, find_duplicates
+from dsk_assets.filters.decontamination import evaluation_files
 from dsk_assets.filters.recurring import recurring
 from dsk_assets.filters.ruleset import for_policy
 from dsk_assets.filters.run.chain import (
@@ -37,6 +38,7 @@ from dsk_assets.filters.run.chain import (
 from dsk_assets.filters.run.gather import duplicate_ids, gather
 from dsk_assets.filters.run.inputs import Part, blocks, place, read_block
 from dsk_assets.filters.sketches import sketches_in
+from dsk_assets.lake.digests import sha256_file, sha256_set
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo
 from dsk_assets.lake.progress import track
@@ -89,6 +91,7 @@ def filter_files(
     policy: Policy = DEFAULT_POLICY,
     engine: Engine | None = None,
     compression: Compression = "zst",
+    evaluations: Path | None = None,
 ) -> Report:
     """Filter the documents in *files* by *policy* and write what comes of it to *folder*.
 
@@ -102,6 +105,9 @@ def filter_files(
     - ``decisions.parquet``: ``id``, ``kept``, ``rule``, ``value``, ``threshold``, ``survivor_id``
     - ``documents/`` and ``attributes/dsk/``: the kept documents in the layout of the Dolma toolkit
 
+    Documents that have word sequences in common with the evaluation sets in the folder
+    *evaluations* are dropped as the policy says.
+
     Raises :class:`InputError` for files that cannot be read, ids that stand twice, and a folder
     that holds something else; :class:`SettingsError` for an unknown rule in the policy.
     """
@@ -110,13 +116,20 @@ def filter_files(
     paths = sorted({file.resolve() for file in files})
     pieces = [block for path in paths for block in blocks(path)]
     folder = folder.resolve()
+    sets = ""
+    if evaluations is not None:
+        evaluations = evaluations.resolve()
+        found = [(path.name, sha256_file(path)) for path in evaluation_files(evaluations)]
+        if not found:
+            raise InputError(f"{evaluations} has no evaluation sets — name another folder")
+        sets = sha256_set(found)
     with _own(folder), engine.pool() as executor:
         memo = Memo(folder)
-        chain = Chain(folder, policy, compression)
+        chain = Chain(folder, policy, compression, evaluations, sets)
         reader = partial(read_block, folder=folder, policy=policy.normalisation)
         reading = map_parts(reader, pieces, executor)
-        found = track(reading, "read", total=len(pieces), unit="blocks")
-        parts = _in_order([part for some in found for part in some], paths)
+        read_blocks = track(reading, "read", total=len(pieces), unit="blocks")
+        parts = _in_order([part for some in read_blocks for part in some], paths)
         _demand_unique(memo, parts, engine)
         tagging = map_parts(partial(tag, chain=chain), parts, executor)
         tagged = list(track(tagging, "tag", total=len(parts), unit="parts"))
