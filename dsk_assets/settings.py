@@ -127,7 +127,13 @@ def load_settings(**overrides: object) -> Settings:
             f"DSK_COUNTRY is {settings.country!r}, which is not an EU member state: donated data "
             "may not leave the EU. Run on a host inside the EU and name its country, such as DK."
         )
-    if urlsplit(settings.openlineage_url).scheme not in ("", "http", "https"):
+    address = urlsplit(settings.openlineage_url)
+    if address.username or address.password:
+        raise SettingsError(
+            "DSK_OPENLINEAGE_URL holds a name or password, and addresses are shown in reports — "
+            "give a token in DSK_OPENLINEAGE_TOKEN instead"
+        )
+    if address.scheme not in ("", "http", "https"):
         raise SettingsError(
             f"DSK_OPENLINEAGE_URL is {settings.openlineage_url!r}: name an http or https address, "
             "such as http://127.0.0.1:5000/api/v1/lineage"

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
+from dsk_assets.evidence.admission import Decision, record
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot, asset_partitions
 from dsk_assets.evidence.openlineage import assets, facets
 from dsk_assets.evidence.openlineage.check import problems, schemas
@@ -180,6 +181,18 @@ def test_a_withdrawal_is_told(catalog: Catalog, lake: Catalog):
     landing = seed(catalog, "donations/landing", ARCHIVE, files={"manifest.json": manifest})
     told = event_of(catalog, landing)["outputs"][0]["facets"]["dsk_withdrawal"]
     assert told["withdrawnOn"] == "2026-11-20"
+
+
+def test_a_withdrawal_that_a_gate_heeded_is_told(catalog: Catalog, lake: Catalog):
+    manifest = lake.require("donations/landing", ARCHIVE).json("manifest.json")
+    landing = seed(catalog, "donations/landing", ARCHIVE, files={"manifest.json": manifest})
+    heeded = record(
+        catalog, "approval", landing, inputs=[Source(f"withdrawal/{ARCHIVE}", "d" * 64)],
+        config={}, code_version="1",
+        decide=lambda: Decision("approval", "3", landing.key, landing.digest, False, (), None),
+    )  # fmt: skip
+    told = event_of(catalog, heeded)["outputs"][0]["facets"]["dsk_withdrawal"]
+    assert told["statement"] == "d" * 64
 
 
 def test_a_gate_s_findings_stand_on_what_it_judged(lake: Catalog):

@@ -341,6 +341,12 @@ def test_the_token_is_neither_shown_nor_stored(catalog: Catalog, receiver: Recei
     assert not any(TOKEN.encode() in data for data in stored)
 
 
+def test_an_address_with_a_password_is_refused_without_showing_it():
+    with pytest.raises(SettingsError, match="DSK_OPENLINEAGE_TOKEN") as refused:
+        load_settings(openlineage_url="https://user:secret@example.org/api/v1/lineage")
+    assert "secret" not in str(refused.value)
+
+
 def test_an_address_must_be_http():
     with pytest.raises(SettingsError, match="DSK_OPENLINEAGE_URL"):
         load_settings(openlineage_url="ftp://example.org")

@@ -244,7 +244,10 @@ def _own(snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
         donor = f"cvr:{manifest['donor']['cvr']}"
         return {"ownership": owned_by(OWNER, donor), **facets.of_manifest(manifest)}
     if decision is not None:
-        return {"dsk_gate": facets.of_decision(decision)}
+        withdrawal = facets.of_withdrawal(snapshot)
+        return {"dsk_gate": facets.of_decision(decision)} | (
+            {"dsk_withdrawal": withdrawal} if withdrawal else {}
+        )
     if snapshot.asset == "filtering/personal_data":
         counts = dict(snapshot.counts)
         return {"dsk_personalData": facets.DskPersonalDataDatasetFacet(counts)}

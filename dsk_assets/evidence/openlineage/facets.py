@@ -53,11 +53,12 @@ class DskLicenceDatasetFacet(DatasetFacet):
 
 @attr.define
 class DskWithdrawalDatasetFacet(DatasetFacet):
-    """How a donation may be withdrawn, and the day it was, if it was."""
+    """How a donation may be withdrawn; the day it was, or the statement that says so, if it was."""
 
-    noticeDays: int | None
-    effect: str | None
-    withdrawnOn: str | None
+    noticeDays: int | None = None
+    effect: str | None = None
+    withdrawnOn: str | None = None
+    statement: str | None = None
 
     @staticmethod
     def _get_schema() -> str:
@@ -167,6 +168,14 @@ def of_manifest(manifest: Mapping[str, Any]) -> dict[str, DatasetFacet]:
             withdrawnOn=withdrawal.get("withdrawn_on"),
         ),
     }
+
+
+def of_withdrawal(snapshot: Snapshot) -> DskWithdrawalDatasetFacet | None:
+    """The statement of withdrawal that a gate heeded, if there was one among its inputs."""
+    for dependency in snapshot.statement["predicate"]["buildDefinition"]["resolvedDependencies"]:
+        if dependency["uri"].startswith("dsk-source:withdrawal/"):
+            return DskWithdrawalDatasetFacet(statement=dependency["digest"]["sha256"])
+    return None
 
 
 def of_decision(decision: Decision) -> DskGateDatasetFacet:
