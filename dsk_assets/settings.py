@@ -9,6 +9,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -33,6 +34,9 @@ EU_REGIONS = {
     "lumi-prod": "FI",
 }
 """Storage regions known to lie in the EU. ``eu-west-2`` is London and ``eu-central-2`` Zurich."""
+
+COPENHAGEN = ZoneInfo("Europe/Copenhagen")
+"""Approvals begin and end at midnight in Denmark, whatever the host's clock is set to."""
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 """The folder that holds ``expectations/`` and ``dbt_project/`` beside the package."""
@@ -105,8 +109,8 @@ class Settings(BaseSettings):
 
     @property
     def date(self) -> dt.date:
-        """The day on which approvals are judged."""
-        return self.today or dt.date.today()
+        """The day on which approvals are judged, as it is in Denmark."""
+        return self.today or dt.datetime.now(COPENHAGEN).date()
 
     @property
     def dagster_home(self) -> Path:

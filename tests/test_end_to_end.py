@@ -354,6 +354,23 @@ def test_a_changed_byte_is_made_again(night: Night, instance: dg.DagsterInstance
     assert stale(night.catalog()) == []
 
 
+def test_files_that_are_gone_are_made_again(night: Night, instance: dg.DagsterInstance):
+    """Also where the way to the donations leads over them: a manifest, a gate's decision."""
+    catalog = night.catalog()
+    before = digests(catalog)
+    for asset, partition, name in (
+        ("donations/landing", ADMITTED[0], "manifest.json"),
+        ("gate/language", PERSONAL, "result.json"),
+        ("gate/composition", "1.0.0", "verdict.json"),
+        ("transparency/warehouse", None, "filtering_funnel/part-00000.parquet"),
+    ):
+        catalog.require(asset, partition).path(name).unlink()
+    assert stale(night.catalog())
+    assert run_nightly(instance).success
+    assert digests(night.catalog()) == before
+    assert stale(night.catalog()) == []
+
+
 def test_killed_in_the_middle_the_next_run_ends_the_same(
     night: Night, tmp_path: Path, result: NightlyResult
 ):

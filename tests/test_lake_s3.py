@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence.catalog import Catalog, asset_partitions
 from dsk_assets.evidence.openlineage.check import problems
 from dsk_assets.evidence.openlineage.delivery import deliver
@@ -82,7 +82,7 @@ def test_statements_are_listed_and_told_as_on_a_disk(on_s3: Catalog, tmp_path):
 def test_a_missing_object_is_named(on_s3: Catalog):
     made = seed(on_s3, "a/x", files={"x.json": [1]})
     on_s3.lake.remove(f"{made.folder}/x.json")
-    with pytest.raises(MissingInputError, match="is not in the lake"):
+    with pytest.raises(CorruptedError, match="is gone, though its statement names it"):
         made.path("x.json")
 
 

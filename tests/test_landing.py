@@ -118,6 +118,30 @@ def test_changed_bytes_are_found_and_landed_again(catalog: Catalog, folder: Path
     landing.verify(catalog, "dsk-2026-0001@1.0.0")
 
 
+@pytest.mark.parametrize("name", ["manifest.json", "files/"])
+def test_a_landed_file_that_is_gone_is_damage(catalog: Catalog, folder: Path, name: str):
+    made = landing.land(catalog, folder)
+    next(made.path(file.name) for file in made.files if file.name.startswith(name)).unlink()
+    with pytest.raises(CorruptedError, match="is gone, though its statement names it"):
+        landing.verify(catalog, "dsk-2026-0001@1.0.0")
+    assert current_donations(catalog) == ["dsk-2026-0001@1.0.0"]
+    assert landing.land(catalog, folder).digest == made.digest
+    landing.verify(catalog, "dsk-2026-0001@1.0.0")
+
+
+def test_the_donor_is_told_what_is_not_used(catalog: Catalog, tmp_path: Path):
+    def told(name: str, **changes: str) -> list[str]:
+        made = landing.land(catalog, make_donation(tmp_path / name, FILES, **changes))
+        return list(landing.remarks(catalog, made))
+
+    assert told("new", version="2.0.0") == []
+    (remark,) = told("old", version="1.9.0")
+    assert remark.startswith("it is not used: a newer version")
+    (remark,) = told("other", donation_id="dsk-2026-0002", supersedes="dsk-2026-0003")
+    assert remark.startswith("it supersedes dsk-2026-0003, which has not been landed")
+    assert told("third", donation_id="dsk-2026-0004", supersedes="dsk-2026-0001") == []
+
+
 def test_what_has_not_been_landed(catalog: Catalog):
     with pytest.raises(MissingInputError):
         landing.verify(catalog, "dsk-2026-0001@1.0.0")
@@ -137,11 +161,16 @@ def test_current_is_the_newest_version_by_number(catalog: Catalog, tmp_path: Pat
     assert len(landing.landed(catalog)) == 3
 
 
-def test_deliveries_are_the_folders_with_a_manifest(tmp_path: Path):
+def test_deliveries_are_all_that_lies_in_the_inbox(tmp_path: Path):
     make_donation(tmp_path / "donations" / "b", {"a": b"x"})
     make_donation(tmp_path / "donations" / "a", {"a": b"x"})
     (tmp_path / "donations" / "half").mkdir()
-    assert [path.name for path in landing.deliveries(tmp_path)] == ["a", "b"]
+    (tmp_path / "donations" / "loose.txt").write_bytes(b"x")
+    (tmp_path / "donations" / ".hidden").mkdir()
+    names = [path.name for path in landing.deliveries(tmp_path)]
+    assert names == ["a", "b", "half", "loose.txt"]
+    assert "there is no manifest" in refusal(tmp_path / "donations" / "half")
+    assert "not a folder" in refusal(tmp_path / "donations" / "loose.txt")
     assert landing.deliveries(tmp_path / "nowhere") == []
 
 

@@ -3,6 +3,7 @@
 import copy
 import datetime as dt
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,16 @@ MISTAKES = [
     ),
     ({"storage__region": "us-east-1"}, "storage.region: 'us-east-1' is not a known region inside"),
     ({"storage__region": "eu-west-2"}, "'eu-west-2' is not a known region inside the EU"),
+    ({"storage__region": "uksouth"}, "'uksouth' is not a known region inside the EU"),
+    ({"storage__region": "Virginia"}, "'Virginia' is not a known region inside the EU"),
+    ({"storage__region": "GB London"}, "or name another place after its EU country, such as"),
+    ({"dataset__period__content_end": "2021-00"}, "content_end: '2021-00' is not in the calendar"),
+    ({"dataset__period__content_start": "2019-02-30"}, "'2019-02-30' is not in the calendar"),
+    ({"dataset__period__content_start": "2021"}, "content_end: 2020-02 lies before content_start"),
+    ({"dataset__period__collected_end": "2025"}, "collected_end: 2025 lies before collected_start"),
+    ({"rights__approval__expires_on": "2026-09-30"}, "expires_on: 2026-09-30 lies before approved"),
+    ({"supersedes": "den gamle"}, "supersedes: 'den gamle' is not what belongs here — give the"),
+    ({"files": [FILE | {"path": "a\u202etxt.b"}]}, "files[1].path: 'a\\u202etxt.b' holds"),
     ({"storage__allowed_countries": ["NO"]}, "[1]: 'NO' is not an EU member state"),
     ({"storage__allowed_countries": ["DK", "GB"]}, "[2]: 'GB' is not an EU member state"),
     ({"storage__encryption_at_rest": False}, "storage.encryption_at_rest: False is not allowed"),
@@ -191,11 +202,25 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path):
         },
         {"rights__licence_spdx": "LicenseRef-DK-Copyright-Act-9 AND MIT"},
         {"opt_out__status": "reserved-but-licensed"},
-        {"storage__region": "Eksempelkælderen"},
+        {"storage__region": "DK Eksempelkælderen"},
+        {"supersedes": "dsk-2026-0001"},
+        {"supersedes": "dsk-2026-0001@1.0.0"},
+        {"dataset__period__content_end": "unknown"},
+        {"dataset__period__content_start": "2020"},
     ],
 )
 def test_what_the_rules_allow_is_accepted(tmp_path: Path, change: dict[str, Any]):
     read(tmp_path, manifest(**change))
+
+
+def test_the_first_line_names_the_fields_for_the_log(tmp_path: Path):
+    told = refusal(tmp_path, manifest(version="1", donor__cvr="x", donor__cvrr="y"))
+    assert told.splitlines()[0].endswith(" — correct version, donor:")
+
+
+def test_a_mistake_in_a_list_is_told_once(tmp_path: Path):
+    told = refusal(tmp_path, manifest(files=[FILE | {"path": "../a"}]))
+    assert len(told.splitlines()) == 2
 
 
 def test_values_of_fields_about_persons_are_not_shown(tmp_path: Path):
@@ -282,6 +307,29 @@ def test_the_list_of_files_is_refreshed_and_the_rest_stays(tmp_path: Path):
     assert text.count("files:") == 1
     write_files_section(folder)
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize("kind", ["link", "broken link", "folder link", "pipe"])
+def test_what_is_no_plain_file_is_not_listed(tmp_path: Path, kind: str):
+    folder = make_donation(tmp_path / "d", {"a.txt": b"a"})
+    odd = folder / "odd"
+    (tmp_path / "outside").write_bytes(b"secret")
+    targets = {"link": "../outside", "broken link": "nowhere", "folder link": "."}
+    if kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(targets[kind])
+    before = (folder / "donation.yaml").read_text()
+    with pytest.raises(DonationError, match=r"not a plain file: .*odd — put the file itself"):
+        write_files_section(folder)
+    assert (folder / "donation.yaml").read_text() == before
+
+
+def test_a_file_name_that_is_not_unicode(tmp_path: Path):
+    folder = make_donation(tmp_path, {"a.txt": b"a"})
+    Path(os.fsdecode(os.fsencode(folder) + b"/r\xf8d.txt")).write_bytes(b"x")
+    with pytest.raises(DonationError, match=r"'r\\udcf8d.txt' in .* — rename it"):
+        write_files_section(folder)
 
 
 def test_a_folder_without_files(tmp_path: Path):

@@ -1,5 +1,8 @@
 """Settings: defaults that work, and the promise that data stay in the EU."""
 
+import datetime as dt
+from types import SimpleNamespace
+
 import pytest
 
 from dsk_assets.errors import SettingsError
@@ -46,3 +49,19 @@ def test_an_endpoint_of_another_region_is_refused():
             s3_region="eu-north-1",
             s3_endpoint="https://s3.us-east-1.amazonaws.com",
         )
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [("2026-06-30T21:59:59Z", "2026-06-30"), ("2026-06-30T22:00:00Z", "2026-07-01")],
+)
+def test_a_day_begins_at_midnight_in_denmark(moment: str, day: str, monkeypatch):
+    """The night runs at 01:30 in Copenhagen, when a host on UTC still writes yesterday."""
+
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return dt.datetime.fromisoformat(moment).astimezone(tz)
+
+    monkeypatch.setattr("dsk_assets.settings.dt", SimpleNamespace(datetime=Clock))
+    assert load_settings().date == dt.date.fromisoformat(day)

@@ -1,11 +1,12 @@
 """A stage in the nightly job: retries, failures that hold nobody, events that are told again."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from dsk_assets.defs.nightly import new_donations
+from dsk_assets.defs.nightly import new_donations, receive_all
 from dsk_assets.defs.partitions import DONATION
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import ATTEMPTS, Stage
@@ -13,7 +14,11 @@ from dsk_assets.errors import DonationError, NotAdmittedError, safe_message
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.lake.store import Zone
+from dsk_assets.records.summary import summary
+from dsk_assets.settings import load_settings
+from tests.night import small_consortium
 from tests.support import seed
+from tests.support_donations import make_donation
 
 KEYS = ["dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0", "dsk-2026-0003@1.0.0"]
 SECRET = "Hr. Opfundet Person bor her"
@@ -108,6 +113,43 @@ def test_a_refusal_is_not_a_failure(instance, settings, catalog: Catalog):
     assert result.success
     assert failures.failures(catalog) == []
     assert not instance.get_materialized_partitions(stage.asset_key)
+
+
+@pytest.mark.parametrize("end", ["refused", "replaced"])
+def test_a_failure_is_forgotten_when_its_donation_is_not_used_any_more(
+    instance, settings, catalog: Catalog, end: str
+):
+    failures.record(catalog, "filtering/thing", KEYS[1], ValueError(), 1)
+    failures.record(catalog, "filtering/thing", "dsk-2026-0009@1.0.0", ValueError(), 1)
+
+    def make(catalog: Catalog, key: str) -> Snapshot:
+        """A thing."""
+        if key == KEYS[1] and end == "refused":
+            raise NotAdmittedError("gate approval refused it")
+        return written(catalog, key)
+
+    if end == "refused":
+        failures.clear(catalog, "filtering/thing", "dsk-2026-0009@1.0.0")
+    run(make, instance, settings)
+    assert failures.failures(catalog) == []
+
+
+def test_what_cannot_be_landed_stands_among_the_failures_until_it_is_put_right(
+    tmp_path: Path, monkeypatch
+):
+    consortium = small_consortium(tmp_path / "consortium", ())
+    catalog = Catalog(load_settings(home=tmp_path / "home", consortium=consortium))
+    bad = make_donation(consortium / "donations" / "bad", {"a.txt": b"x"}, version="1.0")
+    (consortium / "donations" / "empty").mkdir()
+    assert [failure.partition for failure in receive_all(catalog)] == ["bad", "empty"]
+    told = {failure.partition: failure.message for failure in summary(catalog).failures}
+    assert told["bad"].endswith("correct version:")
+    assert "there is no manifest" in told["empty"]
+    assert "there is no manifest" in summary(catalog).as_text()
+    make_donation(bad, {"a.txt": b"x"})
+    (consortium / "donations" / "empty").rmdir()
+    assert receive_all(catalog) == []
+    assert summary(catalog).failures == ()
 
 
 def test_events_that_dagster_lost_are_told_again_and_others_are_not(instance, settings):

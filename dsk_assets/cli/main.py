@@ -75,6 +75,8 @@ def donate(path: tuple[str, ...]) -> None:
             click.echo(
                 f"landed {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}"
             )
+            for remark in landing.remarks(catalog, snapshot):
+                click.echo(f"  {remark}")
     finally:
         if catalog.made:
             sequencer.append_new(catalog)

@@ -7,6 +7,7 @@ from dsk_assets.defs.filtering import assets as filtering
 from dsk_assets.defs.stage import Stage
 from dsk_assets.defs.training import assets as training
 from dsk_assets.defs.transparency import assets as transparency
+from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence.catalog import Catalog
 
 BEFORE_WAREHOUSE: tuple[Stage, ...] = (
@@ -40,10 +41,16 @@ def stale(catalog: Catalog) -> list[str]:
     Asks each stage in order, which writes nothing. What lies behind something stale is not
     named: whether it changes is only known when the stale part has been made.
     """
-    found = [
-        f"{stage.asset}[{key}]" if key else stage.asset
-        for stage in STAGES
-        for key in stage.wanted(catalog)
-        if stage.stale(catalog, key)
-    ]
+    found = [name for stage in STAGES for name in _stale(stage, catalog)]
     return found + (["transparency/warehouse"] if transparency.warehouse_stale(catalog) else [])
+
+
+def _stale(stage: Stage, catalog: Catalog) -> list[str]:
+    """What of *stage* is stale; all of it where damage hides which keys there are."""
+    try:
+        keys = stage.wanted(catalog)
+    except CorruptedError:
+        return [stage.asset]
+    return [
+        f"{stage.asset}[{key}]" if key else stage.asset for key in keys if stage.stale(catalog, key)
+    ]

@@ -1,6 +1,6 @@
 """The nightly job: whatever has arrived or changed goes through the whole flow in one run."""
 
-from collections.abc import Iterator
+import os
 
 import dagster as dg
 
@@ -9,20 +9,32 @@ from dsk_assets.defs.partitions import DONATION, register
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.transparency.assets import warehouse_op
 from dsk_assets.defs.transparency.openlineage import deliver_events
-from dsk_assets.errors import CorruptedError, safe_message
-from dsk_assets.evidence import sequencer
+from dsk_assets.errors import CorruptedError, DonationError, safe_message
+from dsk_assets.evidence import failures, sequencer
 from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.failures import Failure
 from dsk_assets.intake import landing
 from dsk_assets.lake.progress import track
 
+DELIVERY = "donations/delivery"
+"""Under this name stands what could not be landed among the failures, until it is put right."""
 
-def receive_all(catalog: Catalog) -> Iterator[tuple[str, str]]:
-    """Land what lies in the consortium's inbox; yields folder name and reason of what cannot be."""
+
+def receive_all(catalog: Catalog) -> list[Failure]:
+    """Land what lies in the consortium's inbox; returns what cannot be, with the reason.
+
+    Of a reason only the first line is kept, which names no file; `dsk donate` tells the rest.
+    """
+    failed = []
     for folder in track(landing.deliveries(catalog.settings.consortium), "deliveries"):
         try:
             landing.land(catalog, folder)
         except Exception as error:
-            yield folder.name, safe_message(error).splitlines()[0]
+            name = os.fsencode(folder.name).decode("utf-8", "replace")[:60]
+            reason = DonationError(safe_message(error).splitlines()[0])
+            failed.append(failures.record(catalog, DELIVERY, name, reason, 1))
+    failures.keep_only(catalog, DELIVERY, [failure.partition for failure in failed])
+    return failed
 
 
 @dg.op(name="nightly__receive", out=dg.Out(dg.Nothing))
@@ -37,8 +49,8 @@ def receive(context: dg.OpExecutionContext, catalog: CatalogResource) -> None:
         take_up(context, opened)
     except CorruptedError as error:
         context.log.error(str(error))
-    for name, reason in receive_all(opened):
-        context.log.error(f"delivery {name} was not landed: {reason}")
+    for failure in receive_all(opened):
+        context.log.error(f"delivery {failure.partition} was not landed: {failure.message}")
     new = register(context.instance, DONATION, landing.landed(opened))
     context.log.info(f"{len(new)} new donations: {', '.join(new) or 'none'}")
 
@@ -90,14 +102,13 @@ def nightly_schedule(
     What a run that died has left out of the log is taken up also then.
     """
     opened = catalog.open("schedule")
-    problems = list(receive_all(opened))
-    for name, reason in problems:
-        context.log.error(f"delivery {name} was not landed: {reason}")
+    failed = receive_all(opened)
     register(context.instance, DONATION, landing.landed(opened))
     work = stale(opened)
     if not work:
         take_up(context, opened)
-        return dg.SkipReason("nothing is stale")
+        refused = ", ".join(failure.partition for failure in failed)
+        return dg.SkipReason("nothing is stale" + (f"; not landed: {refused}" if failed else ""))
     return dg.RunRequest(tags={"dsk/stale": str(len(work)), "dsk/first_stale": work[0]})
 
 

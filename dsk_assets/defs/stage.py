@@ -181,6 +181,7 @@ class Stage:
                 snapshot, decision = self._attempt(catalog, key)
             except (NotAdmittedError, MissingInputError) as error:
                 context.log.info(f"{self.asset}[{key}] not made: {error}")
+                failures.clear(catalog, self.asset, key)
                 continue
             except Exception as error:
                 tries = 1 if isinstance(error, DskError) else ATTEMPTS
@@ -197,6 +198,7 @@ class Stage:
                 decisions.append((snapshot.partition or "all", decision))
         if decisions:
             self._log_check(context, decisions)
+        failures.keep_only(catalog, self.asset, keys)
         if failed and failed == len(keys):
             raise dg.Failure(f"{self.asset} failed for all it was asked for; see the errors above")
 

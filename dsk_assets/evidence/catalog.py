@@ -316,7 +316,7 @@ class Catalog:
         try:
             for file in snapshot.files:
                 self.lake.local_path(f"{snapshot.folder}/{file.name}", file.sha256)
-        except (CorruptedError, MissingInputError):
+        except CorruptedError:
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 
 from dsk_assets.errors import safe_message
@@ -37,6 +38,14 @@ def record(
 def clear(catalog: Catalog, asset: str, partition: str | None) -> None:
     """Forget an earlier failure: the stage has succeeded."""
     catalog.lake.remove(_path(asset, partition))
+
+
+def keep_only(catalog: Catalog, asset: str, partitions: Collection[str | None]) -> None:
+    """Forget the failures of *asset* for all but *partitions*: what is replaced is not tried."""
+    kept = {partition or UNPARTITIONED for partition in partitions}
+    for failure in failures(catalog):
+        if failure.asset == asset and failure.partition not in kept:
+            clear(catalog, asset, failure.partition)
 
 
 def failures(catalog: Catalog) -> list[Failure]:

@@ -5,7 +5,6 @@ an outcome: nothing vanishes. Documents are written as they are read, so memory 
 the donation.
 """
 
-from calendar import monthrange
 from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from dsk_assets.consortium.policy import policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.normalisation import KINDS
+from dsk_assets.intake.fields import first_day, last_day
 from dsk_assets.intake.landing import manifest_of
 from dsk_assets.intake.limits import as_config
 from dsk_assets.intake.manifest import Manifest
@@ -237,15 +237,4 @@ def _added(manifest: Manifest) -> str:
 def _created(manifest: Manifest) -> str:
     """The period of the content, months and years widened to days: ``1871-01-01, 1871-12-31``."""
     period = manifest.dataset.period
-    return f"{_first_day(period.content_start)}, {_last_day(period.content_end)}"
-
-
-def _first_day(date: str) -> str:
-    return date if date == "unknown" else (date + "-01-01")[:10]
-
-
-def _last_day(date: str) -> str:
-    if date == "unknown" or len(date) == 10:
-        return date
-    year, month = int(date[:4]), int(date[5:] or 12)
-    return f"{year:04d}-{month:02d}-{monthrange(year, month)[1]}"
+    return f"{first_day(period.content_start)}, {last_day(period.content_end)}"

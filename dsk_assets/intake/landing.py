@@ -12,6 +12,7 @@ from pathlib import Path
 from dsk_assets.errors import DonationError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
+from dsk_assets.gates.admitted import current_donations
 from dsk_assets.intake.manifest import FileEntry, Manifest
 from dsk_assets.intake.manifest_file import NAME, donated_files, read_manifest
 from dsk_assets.intake.staging import staged
@@ -31,6 +32,8 @@ def check(folder: Path) -> Manifest:
     missing, changed, not listed, or lie outside the folder: all of them, one a line. Only the
     first line is free of file names.
     """
+    if not folder.is_dir():
+        raise DonationError(f"not a folder: {folder} — give the folder that holds the {NAME}")
     manifest = read_manifest(folder)
     problems = [
         *(problem for file in manifest.files for problem in _file_problems(folder, file)),
@@ -68,7 +71,8 @@ def _unlisted(folder: Path, manifest: Manifest) -> Iterator[str]:
     listed = {file.path for file in manifest.files}
     for name in donated_files(folder):
         if name not in listed:
-            yield f"{name}: is not listed — list it, or take it out of the folder"
+            shown = name if name.isprintable() else ascii(name)
+            yield f"{shown}: is not listed — list it, or take it out of the folder"
 
 
 def land(catalog: Catalog, folder: Path | str) -> Snapshot:
@@ -127,6 +131,8 @@ def _check_donor(catalog: Catalog, manifest: Manifest) -> None:
     """A donation is revised, or superseded, by its own donor only."""
     replaced = manifest.supersedes or ""
     for key in landed(catalog):
+        if key == manifest.key:
+            continue
         identifier = key.partition("@")[0]
         if identifier == manifest.donation_id or replaced in (key, identifier):
             donor = catalog.require(ASSET, key).json(MANIFEST)["donor"]["cvr"]
@@ -135,6 +141,16 @@ def _check_donor(catalog: Catalog, manifest: Manifest) -> None:
                     f"{key} was given by another donor: CVR {donor}, not {manifest.donor.cvr} — "
                     "give the donation an id of its own, and let `supersedes` name your own"
                 )
+
+
+def remarks(catalog: Catalog, landing: Snapshot) -> Iterator[str]:
+    """What the donor of a donation that has just been landed should know."""
+    replaced = landing.json(MANIFEST).get("supersedes")
+    keys = landed(catalog)
+    if replaced and replaced not in {*keys, *(key.partition("@")[0] for key in keys)}:
+        yield f"it supersedes {replaced}, which has not been landed — check the id"
+    if landing.partition not in current_donations(catalog):
+        yield "it is not used: a newer version, or a donation that supersedes it, has been landed"
 
 
 def _config(landing: Snapshot) -> object:
@@ -164,5 +180,5 @@ def landed(catalog: Catalog) -> list[str]:
 
 
 def deliveries(consortium: Path) -> list[Path]:
-    """Folders in the consortium's inbox ``donations/`` that hold a manifest, sorted."""
-    return sorted(path.parent for path in consortium.glob(f"donations/*/{NAME}"))
+    """What lies in the consortium's inbox ``donations/``, sorted; hidden things are left out."""
+    return sorted(consortium.glob("donations/[!.]*"))

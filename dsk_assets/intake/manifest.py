@@ -22,8 +22,11 @@ from dsk_assets.intake.fields import (
     RelativePath,
     Sha256,
     StorageRegion,
+    Supersedes,
     Text,
     Url,
+    first_day,
+    last_day,
 )
 
 
@@ -111,6 +114,11 @@ class Approval(Section):
     def problems(self) -> Iterator[str]:
         if len(set(self.scope)) < len(self.scope):
             yield "scope: names a use twice — name each once"
+        if self.expires_on is not None and self.expires_on < self.approved_on:
+            yield (
+                f"expires_on: {self.expires_on} lies before approved_on {self.approved_on} — "
+                "correct one of them"
+            )
 
 
 class Rights(Section):
@@ -144,6 +152,12 @@ class Period(Section):
     content_end: PartialDate
     collected_start: PartialDate
     collected_end: PartialDate
+
+    def problems(self) -> Iterator[str]:
+        for name in ("content", "collected"):
+            start, end = getattr(self, f"{name}_start"), getattr(self, f"{name}_end")
+            if "unknown" not in (start, end) and first_day(start) > last_day(end):
+                yield f"{name}_end: {end} lies before {name}_start {start} — correct one of them"
 
 
 class Synthetic(BaseModel):
@@ -343,7 +357,7 @@ class Manifest(Section):
     manifest_version: Literal["0.1"]
     donation_id: Annotated[str, Field(pattern=r"^dsk-[0-9]{4}-[0-9]{4,6}$")]
     version: Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}$")]
-    supersedes: str | None = None
+    supersedes: Supersedes | None = None
     received: Day | None = None
     donor: Donor
     rights: Rights

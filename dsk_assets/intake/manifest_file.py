@@ -1,6 +1,7 @@
 """The file ``donation.yaml``: reading it, and filling in its list of files."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -36,9 +37,9 @@ class _Loader(yaml.CSafeLoader):
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 (the name is PyYAML's)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for name in names:
-            if names.count(name) > 1:
+        names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for name, times in names.items():
+            if times > 1:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the field {name} stands twice", node.start_mark
                 )
@@ -65,8 +66,15 @@ def read_manifest(path: Path) -> Manifest:
     except ValidationError as error:
         lines = "\n".join(f"  {problem}" for problem in problems_of(error, Manifest))
         raise DonationError(
-            f"the manifest cannot be accepted: {path} — correct these fields:\n{lines}"
+            f"the manifest cannot be accepted: {path} — correct {_fields_of(error)}:\n{lines}"
         ) from None
+
+
+def _fields_of(error: ValidationError) -> str:
+    """The first fields that are wrong, by their names and without values, for the log."""
+    fields = dict.fromkeys(str(part["loc"][0]) for part in error.errors() if part["loc"])
+    known = [field for field in fields if field in Manifest.model_fields]
+    return ", ".join(known) or "its fields"
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -117,17 +125,27 @@ def describe_files(folder: Path) -> list[FileEntry]:
     """The section ``files`` for a donation's folder: digests, sizes and types, from the bytes."""
     entries = []
     for name in donated_files(folder):
-        source = Source.of_file(folder / name, name)
-        entries.append(
-            FileEntry(
-                path=name,
-                sha256=sha256_file(folder / name),
-                bytes=(folder / name).stat().st_size,
-                media_type=sniff(source),
-                compression=source.compression,
-            )
-        )
+        entries.append(_describe(folder, name))
     return entries
+
+
+def _describe(folder: Path, name: str) -> FileEntry:
+    path = folder / name
+    if path.is_symlink() or not path.is_file():
+        raise DonationError(f"not a plain file: {path} — put the file itself in its place")
+    source = Source.of_file(path, name)
+    try:
+        return FileEntry(
+            path=name,
+            sha256=sha256_file(path),
+            bytes=path.stat().st_size,
+            media_type=sniff(source),
+            compression=source.compression,
+        )
+    except ValidationError:
+        raise DonationError(
+            f"a file's name cannot be written in a manifest: {name!a} in {folder} — rename it"
+        ) from None
 
 
 def write_files_section(folder: Path) -> list[FileEntry]:

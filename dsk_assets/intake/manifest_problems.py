@@ -25,6 +25,7 @@ PERSONAL = frozenset(
 EXPECTED = {
     "donation_id": "an id such as dsk-2026-0001",
     "version": "a version such as 1.0.0",
+    "supersedes": "the donation that is replaced, such as dsk-2026-0001 or dsk-2026-0001@1.0.0",
     "cvr": "a company number of eight digits",
     "email": "an e-mail address",
     "dpo_email": "an e-mail address",
@@ -50,8 +51,11 @@ EXPECTED = {
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
     """One line for each problem that pydantic found in a manifest."""
-    for detail in error.errors():
-        yield from _lines(detail, model)
+    details = error.errors()
+    inner = {detail["loc"][:-1] for detail in details} | {d["loc"][:-2] for d in details}
+    for detail in details:
+        if detail["type"] != "too_short" or detail["loc"] not in inner:
+            yield from _lines(detail, model)
 
 
 def _lines(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[str]:

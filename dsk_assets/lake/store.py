@@ -20,6 +20,10 @@ from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
 from dsk_assets.lake.digests import sha256_file
 from dsk_assets.settings import Settings
 
+_REPAIR = (
+    "the next run makes it again from its inputs; if it is a landed donation, deliver it again"
+)
+
 
 class Zone(StrEnum):
     """Who may read a file (see the table of zones in ``docs/architecture.md``)."""
@@ -173,17 +177,16 @@ class Lake:
     def local_path(self, path: str, sha256: str) -> Path:
         """A local file with the bytes of *path*, checked to have the digest *sha256*.
 
-        Raises :class:`CorruptedError` when the bytes differ and :class:`MissingInputError` when
-        the file is gone.
+        Raises :class:`CorruptedError` when the bytes differ or the file is gone: a statement says
+        that it was there.
         """
         local = Path(f"{self.root}/{path}") if self.is_local else self._fetched(path, sha256)
         if not local.exists():
-            raise MissingInputError(f"{path} is not in the lake")
+            raise CorruptedError(f"{path} is gone, though its statement names it — {_REPAIR}")
         if sha256_file(local) != sha256:
             raise CorruptedError(
                 f"{path} has other bytes than its statement says (expected sha256 {sha256}) — "
-                "the next run makes it again from its inputs; if it is a landed donation, "
-                "deliver it again"
+                f"{_REPAIR}"
             )
         return local
 
@@ -199,7 +202,9 @@ class Lake:
                 self.fs.get_file(address, str(partial))
                 partial.replace(local)
         except FileNotFoundError:
-            raise MissingInputError(f"{path} is not in the lake") from None
+            raise CorruptedError(
+                f"{path} is gone, though its statement names it — {_REPAIR}"
+            ) from None
         return local
 
 

@@ -40,6 +40,7 @@ def _sections(summary: "Summary") -> Iterable[Table | str]:
             "No donation has been landed yet. `make demo` shows the whole flow; `dsk donate PATH` "
             "lands a donation and `dsk nightly` works it off."
         )
+        yield from _failures(summary)
         return
     yield f"\nDonations: {len(summary.donations)} current, {summary.landed} versions landed"
     yield _donations(summary)

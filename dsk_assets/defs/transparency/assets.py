@@ -22,6 +22,7 @@ from dsk_assets.defs.partitions import RELEASE
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import Stage, known_versions
 from dsk_assets.defs.told import told_at_home
+from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
 from dsk_assets.records import stage as records
 from dsk_assets.records import verification
@@ -139,10 +140,10 @@ def warehouse_op(
 
 
 def warehouse_stale(catalog: Catalog) -> bool:
-    """Whether a table that the marts read has changed since they were built."""
+    """Whether a table that the marts read has changed, or been damaged, since they were built."""
     try:
         warehouse(catalog.planning(), lambda database: None)
-    except Stale:
+    except (Stale, CorruptedError):
         return True
     return False
 
