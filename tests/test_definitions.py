@@ -37,9 +37,9 @@ def test_every_asset_tells_what_it_is(defs: dg.Definitions):
     for spec in defs.resolve_all_asset_specs():
         assert spec.description, spec.key
         assert spec.group_name, spec.key
-        if spec.key.path[0] != "warehouse" and not spec.metadata.get("dagster-dbt"):
-            assert spec.kinds, spec.key
-            assert spec.owners == ["team:data-engineering"], spec.key
+        assert spec.kinds, spec.key
+        assert spec.owners == ["team:data-engineering"], spec.key
+        assert spec.tags["dsk/principle"] in "12345", spec.key
 
 
 def test_the_groups_follow_the_flow(defs: dg.Definitions):

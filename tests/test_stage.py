@@ -1,23 +1,28 @@
 """A stage in the nightly job: retries, failures that hold nobody, events that are told again."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 
+from dsk_assets.defs.local import run_nightly
 from dsk_assets.defs.nightly import new_donations, receive_all
+from dsk_assets.defs.own_process import TAGS
 from dsk_assets.defs.partitions import DONATION
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import ATTEMPTS, Stage
-from dsk_assets.errors import DonationError, NotAdmittedError, safe_message
+from dsk_assets.errors import DonationError, DskError, NotAdmittedError, safe_message
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.store import Zone
 from dsk_assets.records.summary import summary
 from dsk_assets.settings import load_settings
 from tests.night import small_consortium
-from tests.support import seed
+from tests.support import admit, seed
 from tests.support_donations import make_donation
 
 KEYS = ["dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0", "dsk-2026-0003@1.0.0"]
@@ -150,6 +155,51 @@ def test_what_cannot_be_landed_stands_among_the_failures_until_it_is_put_right(
     (consortium / "donations" / "empty").rmdir()
     assert receive_all(catalog) == []
     assert summary(catalog).failures == ()
+
+
+def test_a_check_shows_all_donations_whoever_was_made_last(instance, settings, catalog: Catalog):
+    """By hand one donation is made; the refusal of another must not vanish from the UI."""
+    for key in KEYS:
+        admit(catalog, "language", written(catalog, key), admitted=key != KEYS[1])
+    stage = Stage(
+        "filtering/thing", written, "1", partitions=DONATION, keys=lambda catalog: list(KEYS),
+        gate="language",
+    )  # fmt: skip
+    instance.add_dynamic_partitions("donation", KEYS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSK_HOME", str(settings.home))
+        judge = replace(GATES["language"], judge=lambda c, key: c.require("gate/language", key))
+        patch.setitem(GATES, "language", judge)
+        made = dg.materialize(
+            [stage.as_asset()], partition_key=KEYS[0], instance=instance,
+            resources={"catalog": CatalogResource()},
+        )  # fmt: skip
+    (check,) = made.get_asset_check_evaluations()
+    assert not check.passed
+    assert (check.metadata["admitted"].value, check.metadata["refused"].value) == (2, 1)
+
+
+def test_a_night_that_was_killed_does_not_hold_the_queue(instance, settings):
+    """Dagster counts the run of a killed process as in progress until it is told better."""
+    (job,) = [dg.JobDefinition(graph_def=dg.GraphDefinition(name="night"))]
+    dead = instance.create_run_for_job(job, tags=TAGS, status=dg.DagsterRunStatus.STARTED)
+    other = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+
+    def look() -> dg.DagsterRunStatus:
+        with dg.build_sensor_context(
+            instance=instance, resources={"catalog": CatalogResource()}
+        ) as context:
+            new_donations(context)
+        return instance.get_run_by_id(dead.run_id).status
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSK_HOME", str(settings.home))
+        with FileLock(Path(instance.root_directory) / "nightly.lock"):
+            assert look() is dg.DagsterRunStatus.STARTED
+            with pytest.raises(DskError, match="another `dsk nightly` is at work"):
+                run_nightly(instance)
+        assert look() is dg.DagsterRunStatus.FAILURE
+    assert instance.get_run_by_id(other.run_id).status is dg.DagsterRunStatus.STARTED
 
 
 def test_events_that_dagster_lost_are_told_again_and_others_are_not(instance, settings):

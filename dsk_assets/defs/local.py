@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from dsk_assets.defs import own_process
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.settings import PROJECT_ROOT, Settings
 
@@ -42,8 +43,14 @@ def local_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
 def run_nightly(instance: dg.DagsterInstance) -> NightlyResult:
     """Evaluate the nightly schedule once and do what it asks for.
 
-    What dbt prints goes to ``nightly.log`` in the instance's folder.
+    What dbt prints goes to ``nightly.log`` in the instance's folder. Raises :class:`DskError`
+    while another process does the same.
     """
+    with own_process.alone(instance):
+        return _run(instance)
+
+
+def _run(instance: dg.DagsterInstance) -> NightlyResult:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         from dsk_assets.definitions import defs
@@ -61,7 +68,7 @@ def run_nightly(instance: dg.DagsterInstance) -> NightlyResult:
     with log.open("w", encoding="utf-8") as file, redirect_stdout(file):
         result = defs.resolve_job_def("nightly").execute_in_process(
             instance=instance,
-            tags=dict(request.tags),
+            tags={**request.tags, **own_process.TAGS},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "ERROR"}}}},
         )

@@ -5,6 +5,7 @@ import os
 import dagster as dg
 
 from dsk_assets.defs.flow import AFTER_WAREHOUSE, BEFORE_WAREHOUSE, stale
+from dsk_assets.defs.own_process import end_killed
 from dsk_assets.defs.partitions import DONATION, register
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.transparency.assets import warehouse_op
@@ -120,7 +121,8 @@ def nightly_schedule(
 def new_donations(
     context: dg.SensorEvaluationContext, catalog: CatalogResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Register donations that ``dsk donate`` has landed since the last look."""
+    """Register donations that ``dsk donate`` has landed since the last look; end killed nights."""
+    end_killed(context.instance)
     landed = landing.landed(catalog.open("sensor"))
     known = set(context.instance.get_dynamic_partitions(DONATION.name or ""))
     new = [key for key in landed if key not in known]

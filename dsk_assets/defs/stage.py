@@ -143,13 +143,19 @@ class Stage:
                 data_version=dg.DataVersion(f"sha256:{snapshot.digest}"),
             )
             if decision is not None:
-                yield self._check([(key or "all", decision)])
+                others = self._decisions(opened, set(self.wanted(opened)) - {key})
+                yield self._check([(key or "all", decision), *others])
             try:
                 sequencer.append_new(opened)
             except Exception as error:
                 raise dg.Failure(safe_message(error), allow_retries=False) from None
 
         return materialise
+
+    def _decisions(self, catalog: Catalog, keys: set[str | None]) -> list[tuple[str, Decision]]:
+        """The gate's newest decisions on *keys*: a check shows them all, whoever was made last."""
+        found = ((key, catalog.latest(admission.asset_of(self.gate or ""), key)) for key in keys)
+        return [(key or "all", admission.decision(one)) for key, one in found if one is not None]
 
     def as_op(self) -> dg.OpDefinition:
         """The stage as a step of the nightly job, for all keys at once."""

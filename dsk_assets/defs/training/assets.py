@@ -1,5 +1,6 @@
 """The base model, training runs and their checkpoints."""
 
+from dsk_assets.corpus import release
 from dsk_assets.defs.corpus.assets import judge_again, newest_release
 from dsk_assets.defs.partitions import CHECKPOINT, TRAINING_RUN
 from dsk_assets.defs.stage import Stage
@@ -21,7 +22,16 @@ def _train(catalog: Catalog, key: str) -> Snapshot:
     return run.train(catalog, version)
 
 
+def _checkpoint(catalog: Catalog, key: str) -> Snapshot:
+    name = load_training(catalog.settings.consortium).name
+    version = key.removeprefix(f"{name}-").rpartition(".step-")[0]
+    if version in release.versions(catalog):
+        judge_again(catalog, version)
+    return run.checkpoint(catalog, key)
+
+
 _train.__doc__ = run.train.__doc__
+_checkpoint.__doc__ = run.checkpoint.__doc__
 
 BASE_MODEL = Stage(
     "training/base_model",
@@ -42,7 +52,7 @@ RUN = Stage(
 )
 CHECKPOINTS = Stage(
     "training/checkpoint",
-    run.checkpoint,
+    _checkpoint,
     run.CODE_VERSION,
     deps=("training/run*",),
     kinds=_TORCH,

@@ -63,6 +63,14 @@ class Translator(DagsterDbtTranslator):
         """All models belong to transparency."""
         return "transparency"
 
+    def get_owners(self, dbt_resource_props: Any) -> list[str]:
+        """Those who own all other assets, too."""
+        return ["team:data-engineering"]
+
+    def get_tags(self, dbt_resource_props: Any) -> dict[str, str]:
+        """dbt's own tags, and the principle that the marts serve."""
+        return {**super().get_tags(dbt_resource_props), "dsk/principle": "4"}
+
 
 TRANSLATOR = Translator(
     settings=DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True)
