@@ -213,6 +213,25 @@ def test_deeply_nested_json_is_left_out():
     assert "line 1 is not JSON" in reason(b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n")
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_field_that_is_given_twice_gives_both_texts(name: str):
+    data = b'{"text": "f\xc3\xb8rst", "id": 1, "text": "s\xc3\xa5", "title": "Navn"}\n'
+    assert texts(data, name) == ["først\n\nså\n\nNavn"]
+
+
+def test_parquet_text_without_a_mark_is_text_and_pictures_are_none():
+    column = pa.array(["æble".encode(), "smør".encode("cp1252")], pa.binary())
+    assert texts(parquet(pa.table({"text": column}))) == ["æble", "smør"]
+    picture = pa.array([b"\x89PNG\xff"], pa.binary())
+    assert texts(parquet(pa.table({"id": [7], "image": picture}))) == ["id: 7"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_line_that_tells_excel_the_delimiter_is_no_row(encoding: str):
+    data = "sep=;\r\nnr;emne, kort\r\n1;Æble, pære\r\n2;Måne, sol\r\n".encode(encoding)
+    assert texts(data, "a.csv") == ["nr: 1\nemne, kort: Æble, pære", "nr: 2\nemne, kort: Måne, sol"]
+
+
 def test_parquet_reads_nested_and_plain_columns():
     table = pa.table({"navn": ["a"], "dele": [[{"tekst": "En"}, {"tekst": "To"}]]})
     assert texts(parquet(table)) == ["En\n\nTo"]

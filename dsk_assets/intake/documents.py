@@ -29,7 +29,7 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.lake.tables import PART_BYTES
 
 ASSET = "donations/documents"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 LIBRARIES = (
     "charset-normalizer",
     "ftfy",

@@ -1,13 +1,12 @@
 """JSON Lines (also packed): one document a line, read line by line."""
 
-import json
 from collections.abc import Iterator
 from typing import TextIO
 
 from dsk_assets.intake.encoding import Encoding
 from dsk_assets.intake.items import Item, Skipped, open_text
 from dsk_assets.intake.limits import CHUNK, MAX_RECORD, megabytes
-from dsk_assets.intake.readers.records import record_text
+from dsk_assets.intake.readers.records import parse_record, record_text
 from dsk_assets.intake.sources import Source
 
 
@@ -19,7 +18,7 @@ def read(source: Source, encoding: Encoding) -> Iterator[Item]:
                 yield Skipped(f"line {number} is longer than {megabytes(MAX_RECORD)}")
             elif line.strip():
                 try:
-                    yield record_text(json.loads(line))
+                    yield record_text(parse_record(line))
                 except (ValueError, RecursionError):
                     yield Skipped(f"line {number} is not JSON")
 

@@ -16,6 +16,8 @@ from dsk_assets.intake.sources import Source
 if TYPE_CHECKING:
     import _csv
 
+_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
+"""A first line that tells Excel the delimiter."""
 _VALUE = re.compile(r"[-+]?[\d.,:/ -]*\d[\d.,:/ %-]*|.*@.*|.{61,}", re.DOTALL)
 
 
@@ -23,8 +25,12 @@ def read(source: Source, encoding: Encoding) -> Iterator[Item]:
     """The text of each row: its text columns, else ``header: value`` lines."""
     csv.field_size_limit(MAX_RECORD)
     with open_text(source, encoding, newline="") as stream:
-        delimiter = _delimiter(stream.read(CHUNK))
+        head = stream.read(CHUNK)
+    named = _SEPARATOR.match(head)
+    delimiter = named[1] if named else _delimiter(head)
     with open_text(source, encoding, newline="") as stream:
+        if named:
+            stream.readline()
         yield from texts_of_rows(_rows(csv.reader(stream, delimiter=delimiter)))
 
 
