@@ -18,6 +18,7 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot, Stale
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_bytes, sha256_set
 from dsk_assets.lake.store import Zone
+from dsk_assets.settings import load_settings
 from tests.support import seed
 
 SCHEMA = pa.schema({"n": pa.int64()})
@@ -275,6 +276,12 @@ def test_an_unwritable_lake_is_named(settings, monkeypatch):
     (settings.home / "lake" / "curated").write_text("a file where a folder should be")
     with pytest.raises(StorageError, match="could not write curated/a/numbers/k"):
         numbers(catalog, [1])
+
+
+def test_a_home_that_is_no_folder_is_named(tmp_path: Path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(StorageError, match=r"the lake cannot be made: .*/home/lake \(Not a dir"):
+        Catalog(load_settings(home=tmp_path / "home"))
 
 
 def test_statements_hold_no_text_of_counts_but_numbers(catalog: Catalog):

@@ -8,13 +8,13 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from dsk_assets.defs.local import run_nightly
+from dsk_assets.defs.local import local_instance, run_nightly
 from dsk_assets.defs.nightly import new_donations, receive_all
 from dsk_assets.defs.own_process import TAGS
 from dsk_assets.defs.partitions import DONATION
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import ATTEMPTS, Stage
-from dsk_assets.errors import DonationError, DskError, NotAdmittedError, safe_message
+from dsk_assets.errors import DonationError, DskError, NotAdmittedError, SettingsError, safe_message
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.registry import GATES
@@ -200,6 +200,18 @@ def test_a_night_that_was_killed_does_not_hold_the_queue(instance, settings):
                 run_nightly(instance)
         assert look() is dg.DagsterRunStatus.FAILURE
     assert instance.get_run_by_id(other.run_id).status is dg.DagsterRunStatus.STARTED
+
+
+def test_a_night_that_cannot_begin_says_why_in_a_line(settings, tmp_path: Path):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DSK_HOME", str(settings.home))
+        patch.setenv("DSK_CONSORTIUM", str(tmp_path / "nowhere"))
+        patch.setenv("DAGSTER_HOME", "")
+        with (
+            local_instance(settings) as instance,
+            pytest.raises(SettingsError, match=r"is not in .*nowhere — add it, or set DSK_CON"),
+        ):
+            run_nightly(instance)
 
 
 def test_events_that_dagster_lost_are_told_again_and_others_are_not(instance, settings):

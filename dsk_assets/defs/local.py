@@ -12,6 +12,7 @@ import dagster as dg
 
 from dsk_assets.defs import own_process
 from dsk_assets.defs.resources import CatalogResource
+from dsk_assets.errors import DskError, safe_message
 from dsk_assets.settings import PROJECT_ROOT, Settings
 
 
@@ -50,6 +51,11 @@ def run_nightly(instance: dg.DagsterInstance) -> NightlyResult:
         return _run(instance)
 
 
+def _plain(error: BaseException) -> DskError:
+    """*error* as one of ours, so that the command ends with a line instead of a traceback."""
+    return error if isinstance(error, DskError) else DskError(safe_message(error))
+
+
 def _run(instance: dg.DagsterInstance) -> NightlyResult:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -60,7 +66,10 @@ def _run(instance: dg.DagsterInstance) -> NightlyResult:
         repository_def=defs.get_repository_def(),
         resources={"catalog": CatalogResource()},
     ) as context:
-        tick = defs.resolve_schedule_def("nightly").evaluate_tick(context)
+        try:
+            tick = defs.resolve_schedule_def("nightly").evaluate_tick(context)
+        except dg.DagsterUserCodeExecutionError as error:
+            raise _plain(error.user_exception) from None
     if not tick.run_requests:
         return NightlyResult(skipped=tick.skip_message)
     request = tick.run_requests[0]

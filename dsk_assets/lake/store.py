@@ -48,7 +48,13 @@ class Lake:
         self.is_local = isinstance(self.fs, LocalFileSystem)
         self._cache = settings.home.resolve() / "cache"
         if self.is_local:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
+            try:
+                Path(self.root).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(
+                    f"the lake cannot be made: {self.root} ({os.strerror(error.errno or 0)}) — set "
+                    "DSK_HOME, or DSK_LAKE, to a folder that can be written to"
+                ) from None
 
     def url(self, path: str) -> str:
         """The full address of *path*, for display."""
