@@ -36,6 +36,8 @@ def test_importing_them_leaves_heavy_libraries_out():
 def test_every_asset_tells_what_it_is(defs: dg.Definitions):
     for spec in defs.resolve_all_asset_specs():
         assert spec.description, spec.key
+        assert ":class:" not in spec.description, spec.key
+        assert spec.key.path[0] == "warehouse" or "``" not in spec.description, spec.key
         assert spec.group_name, spec.key
         assert spec.kinds, spec.key
         assert spec.owners == ["team:data-engineering"], spec.key

@@ -8,6 +8,7 @@ Both make the same materialisation and log the same events.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ from dsk_assets.lake.progress import track
 DATA_VERSION = "dagster/data_version"
 CODE_VERSION = "dagster/code_version"
 ATTEMPTS = 3
+_ROLE = re.compile(r":\w+:`(?:~[\w.]*\.)?([\w.]+)`")
+"""A reference of reStructuredText, such as one to a class, and the name that readers see."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Stage:
     @property
     def description(self) -> str:
         """The function's docstring, in Markdown."""
-        return inspect.cleandoc(self.make.__doc__ or "").replace("``", "`")
+        text = inspect.cleandoc(self.make.__doc__ or "")
+        return _ROLE.sub(r"`\1`", text).replace("``", "`")
 
     def run(self, catalog: Catalog, key: str | None) -> tuple[Snapshot, Decision | None]:
         """Make the asset for *key* and let its gate judge it."""

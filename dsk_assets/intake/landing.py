@@ -158,8 +158,9 @@ def _config(landing: Snapshot) -> object:
 
 
 def verify(catalog: Catalog, donation: str) -> Snapshot:
-    """The landing of *donation*, every byte of it checked.
+    """The files of a donation as they were delivered, and its manifest; every byte is checked.
 
+    ``manifest.json`` and ``files/<sha256>``: names of files stand in the manifest only.
     Raises :class:`MissingInputError` where it has not been landed, :class:`CorruptedError` where
     bytes have changed since.
     """
