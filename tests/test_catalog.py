@@ -260,6 +260,15 @@ def test_different_bytes_different_digest(a: bytes, b: bytes):
     assert (sha256_bytes(a) == sha256_bytes(b)) == (a == b)
 
 
+def test_bytes_that_were_changed_under_the_same_time_are_found(catalog: Catalog):
+    path = seed(catalog, "a/x", files={"x.json": 1}).path("x.json")
+    before = path.stat()
+    path.write_bytes(b"2")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(CorruptedError, match="other bytes"):
+        catalog.require("a/x").json("x.json")
+
+
 def test_replace_is_refused_where_a_name_is_taken(catalog: Catalog):
     with catalog.lake.writing("evidence/x", replace=False) as path:
         path.write_text("1")

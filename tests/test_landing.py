@@ -92,6 +92,15 @@ def test_changed_missing_and_unlisted_files_are_all_told(catalog: Catalog, tmp_p
     assert landing.landed(catalog) == []
 
 
+def test_of_many_problems_the_first_are_told(tmp_path: Path):
+    folder = make_donation(tmp_path, {"a": b"1"})
+    for number in range(60):
+        (folder / f"b{number:02}").write_bytes(b"x")
+    first, *told = refusal(folder).splitlines()
+    assert "60 problems" in first
+    assert (len(told), told[-1]) == (51, "  … and 10 more")
+
+
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path):
     outside = tmp_path / "secret"
     outside.write_bytes(b"secret")

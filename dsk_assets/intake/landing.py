@@ -14,7 +14,7 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.gates.admitted import current_donations
 from dsk_assets.intake.manifest import FileEntry, Manifest
-from dsk_assets.intake.manifest_file import NAME, donated_files, read_manifest
+from dsk_assets.intake.manifest_file import NAME, donated_files, listed, read_manifest
 from dsk_assets.intake.staging import staged
 from dsk_assets.lake.digests import sha256_file, sha256_json
 from dsk_assets.lake.progress import track
@@ -40,10 +40,10 @@ def check(folder: Path) -> Manifest:
         *_unlisted(folder, manifest),
     ]
     if problems:
-        lines = "\n".join(f"  {problem}" for problem in problems)
         raise DonationError(
             f"the files differ from the manifest: {len(problems)} problems in donation "
-            f"{manifest.key} — correct the files, or list them anew with `dsk manifest`:\n{lines}"
+            f"{manifest.key} — correct the files, or list them anew with `dsk manifest`:\n"
+            + listed(problems)
         )
     return manifest
 

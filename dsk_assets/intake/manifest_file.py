@@ -18,6 +18,8 @@ from dsk_assets.intake.sources import Source
 from dsk_assets.lake.digests import sha256_file
 
 NAME = "donation.yaml"
+MAX_TOLD = 50
+"""How many problems of a delivery are told at once."""
 MAX_BYTES = 256 * 1024 * 1024
 UNLISTED = re.compile(r"(donation\.yaml|(SOURCE|README)\.md|LICEN[SC]E[^/]*)|(.*/)?\.DS_Store")
 """What may lie in a donation's folder without being part of the donation."""
@@ -64,10 +66,17 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate(_load(path))
     except ValidationError as error:
-        lines = "\n".join(f"  {problem}" for problem in problems_of(error, Manifest))
         raise DonationError(
-            f"the manifest cannot be accepted: {path} — correct {_fields_of(error)}:\n{lines}"
+            f"the manifest cannot be accepted: {path} — correct {_fields_of(error)}:\n"
+            + listed(list(problems_of(error, Manifest)))
         ) from None
+
+
+def listed(problems: list[str]) -> str:
+    """The first of *problems*, one a line, and how many more there are."""
+    lines = [f"  {problem}" for problem in problems[:MAX_TOLD]]
+    more = len(problems) - len(lines)
+    return "\n".join([*lines, *([f"  … and {more} more"] if more else [])])
 
 
 def _fields_of(error: ValidationError) -> str:

@@ -33,17 +33,17 @@ def sha256_set(items: Iterable[tuple[str, str]]) -> str:
     return sha256_json(sorted([name, digest] for name, digest in items))
 
 
-_known: dict[tuple[str, int, int, int], str] = {}
+_known: dict[tuple[str, int, int, int, int], str] = {}
 
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes.
 
-    A file is hashed once a process for each (inode, size, modification time): a change of any
-    byte changes the modification time, so changed bytes are always read again.
+    A file is hashed once a process for each (inode, size, times of modification and change): a
+    change of any byte changes both times, and the second cannot be set back.
     """
     stat = path.stat()
-    key = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    key = (str(path), stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     if key not in _known:
         with path.open("rb") as file:
             _known[key] = hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -212,12 +212,6 @@ def _checkpoint(catalog: Catalog, snapshot: Snapshot) -> Checkpoint:
 def _rows(warehouse: Snapshot, mart: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = warehouse.table(mart).to_pylist()
     return rows
-
-
-def _only(
-    rows: list[dict[str, Any]], column: str, values: Container[Any]
-) -> tuple[Mapping[str, Any], ...]:
-    return tuple(row for row in rows if row[column] in values)
 
 
 def _day(snapshot: Snapshot) -> dt.date:
