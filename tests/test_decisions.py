@@ -185,6 +185,31 @@ def test_a_document_that_stands_in_an_evaluation_set_is_dropped(catalog: Catalog
     assert contamination(catalog, ONE).counts["documents"] == 2
 
 
+def test_documents_made_of_others_lines_are_dropped_where_the_policy_asks(
+    catalog: Catalog,
+) -> None:
+    mail, harbour = (text.replace(". ", ".\n") for text in (STORY, HARBOUR))
+    texts = {"a": mail, "b": f"{harbour}\n{mail}", "c": f"{mail}\nMed venlig hilsen fra os her"}
+    texts["d"] = texts["b"].replace("sommeren", "vinteren").replace("kroen", "gården")
+    set_policy(catalog.settings.consortium, "duplicates: {near: false, max_repeated_lines: 0.4}\n")
+    donate(catalog, ONE, texts)
+    duplicates(catalog)
+    assert reasons(catalog, ONE) == {
+        "a": ("", ""),
+        "b": ("duplicates", "lines-duplicate"),
+        "c": ("duplicates", "lines-duplicate"),
+        "d": ("duplicates", "lines-duplicate"),
+    }
+    row = decided(decisions(catalog, ONE))["b"]
+    assert (row["survivor_id"], row["threshold"]) == ("a", 0.4)
+    assert row["value"] == pytest.approx(len(STORY) / len(texts["b"]), abs=0.02)
+    assert "of its characters stand in lines of other documents" in why(catalog, "b")
+    set_policy(catalog.settings.consortium, "duplicates: {near: false, max_repeated_lines: 0.6}\n")
+    duplicates(catalog)
+    assert reasons(catalog, ONE)["b"] == ("", "")
+    assert reasons(catalog, ONE)["d"][1] == "lines-duplicate"
+
+
 def test_another_threshold_decides_again_without_tagging_again(catalog: Catalog) -> None:
     donate(catalog, ONE, {"a": STORY, "b": SHORT})
     duplicates(catalog)

@@ -145,7 +145,7 @@ def test_text_and_file_names_are_not_reachable(lake: Catalog) -> None:
         names = connection.sql(
             "select column_name from information_schema.columns where table_schema = 'lake'"
         ).fetchall()
-        assert not {"text", "rel_path", "bands", "shingles"} & {name for (name,) in names}
+        assert not {"text", "rel_path", "bands", "shingles", "lines"} & {name for (name,) in names}
         for table in [*PARQUET, *FACTS, "statement"]:
             assert SECRET not in repr(connection.sql(f"select * from lake.{table}").fetchall())
 

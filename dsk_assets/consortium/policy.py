@@ -109,6 +109,9 @@ class DuplicatesPolicy(Section):
 
     exact: bool = True
     near: bool = True
+    max_repeated_lines: float | None = Field(None, ge=0, le=1)
+    """Line by line, if given: the largest share of a document's characters that may stand in lines
+    of other documents of its donation. Not for law and other texts that repeat what they mean."""
 
 
 class Policy(Section):

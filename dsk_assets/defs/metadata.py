@@ -12,7 +12,7 @@ from dsk_assets.evidence.catalog import Snapshot
 from dsk_assets.lake.store import Zone
 
 PREVIEW_ROWS = 5
-HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles"})
+HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles", "lines"})
 """Columns that a preview leaves out: donated text, names of donors' files, bytes."""
 
 

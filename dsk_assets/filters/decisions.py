@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dsk_assets.consortium.policy import DuplicatesPolicy
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.clusters import THRESHOLD
@@ -16,7 +17,7 @@ from dsk_assets.gates.admitted import require_admitted
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/decisions"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "donation_id": pa.string(),
@@ -29,6 +30,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "n_char": pa.int64(),
 }
 SCHEMA = pa.schema(COLUMNS)
+DEFAULT = DuplicatesPolicy()
 
 
 def decisions(catalog: Catalog, donation: str) -> Snapshot:
@@ -46,7 +48,7 @@ def decisions(catalog: Catalog, donation: str) -> Snapshot:
     def produce(out: Output) -> None:
         rows = pl.from_arrow(duplicates.table(table_of(donation)))
         assert isinstance(rows, pl.DataFrame)
-        decided = decide(verdicts(tags), rows)
+        decided = decide(verdicts(tags), rows, tags.policy.duplicates)
         out.table("decision", [decided.to_arrow()], SCHEMA)
         dropped, kept = decided.filter(~pl.col("kept")), decided.filter("kept")
         out.count(
@@ -69,12 +71,17 @@ def decisions(catalog: Catalog, donation: str) -> Snapshot:
     )
 
 
-def decide(judged: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
+def decide(
+    judged: pl.DataFrame, duplicates: pl.DataFrame, policy: DuplicatesPolicy = DEFAULT
+) -> pl.DataFrame:
     """The ``decision`` rows: *judged* (see :func:`verdicts`), then *duplicates* where it passed."""
+    threshold = pl.col("kind").replace_strict(
+        {"exact": 1.0, "near": THRESHOLD, "lines": policy.max_repeated_lines},
+        return_dtype=pl.Float64,
+    )
     redundant = duplicates.filter(pl.col("doc_id") != pl.col("survivor_id"))
     passed = pl.col("stage") == ""
     duplicate = passed & pl.col("survivor_id").is_not_null()
-    exact = pl.col("kind") == "exact"
     return judged.join(redundant, on="doc_id", how="left", maintain_order="left").select(
         "doc_id",
         "donation_id",
@@ -85,10 +92,7 @@ def decide(judged: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
         .otherwise("rule")
         .alias("rule"),
         pl.when(duplicate).then("similarity").otherwise("value").alias("value"),
-        pl.when(duplicate)
-        .then(pl.when(exact).then(1.0).otherwise(THRESHOLD))
-        .otherwise("threshold")
-        .alias("threshold"),
+        pl.when(duplicate).then(threshold).otherwise("threshold").alias("threshold"),
         pl.when(duplicate).then("survivor_id").alias("survivor_id"),
         "n_char",
     )
@@ -167,6 +171,14 @@ def _reason(
                 f"most of them in {found}; at most {threshold} may.",
                 f", fordi {_danish(value)} af dens rækker på 13 ord også står i evalueringssæt, "
                 f"de fleste i {found}; højst {_danish(threshold)} må.",
+            )
+        case "duplicates" if row["rule"] == "lines-duplicate":
+            survivor = row["survivor_id"]
+            return (
+                f", because {value} of its characters stand in lines of other documents that are "
+                f"kept, most of them in {survivor}; at most {threshold} may.",
+                f", fordi {_danish(value)} af tegnene står i linjer fra andre dokumenter, der "
+                f"beholdes, de fleste i {survivor}; højst {_danish(threshold)} må.",
             )
         case "duplicates":
             survivor = row["survivor_id"]

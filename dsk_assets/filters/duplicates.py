@@ -11,6 +11,7 @@ import pyarrow as pa
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.clusters import CANDIDATE, THRESHOLD, find_duplicates
+from dsk_assets.filters.lines import repeated_lines
 from dsk_assets.filters.sketches import sketches_in
 from dsk_assets.filters.verdicts import Tagged, tagged, verdicts
 from dsk_assets.gates.admitted import admitted_donations, require_admitted
@@ -18,7 +19,7 @@ from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/duplicates"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "cluster_id": pa.string(),
@@ -48,10 +49,12 @@ def duplicates(catalog: Catalog) -> Snapshot:
     """Find the duplicates among the documents of all admitted donations that their policies keep.
 
     Tables ``duplicate/<donation>``, one for each donation that was considered, with the rows of
-    its own documents: ``cluster_id``, ``survivor_id``, ``kind`` (exact, near) and ``similarity``
-    to the survivor. Only documents that have a duplicate have a row; the survivor's own row is
-    exact with similarity 1. A donation whose measures or signatures are missing, or older than
-    its redacted text, is left out until they are made again.
+    its own documents: ``cluster_id``, ``survivor_id``, ``kind`` (exact, near, lines) and
+    ``similarity`` to the survivor; of kind lines it is the share of the document's characters
+    that stand in lines of other documents (:mod:`dsk_assets.filters.lines`). Only documents that
+    have a duplicate have a row; the survivor's own row, where it has one, is exact with similarity
+    1. A donation whose measures or signatures are missing, or older than its redacted text, is
+    left out until they are made again.
     """
     sources = [
         source
@@ -65,6 +68,8 @@ def duplicates(catalog: Catalog) -> Snapshot:
         candidates = pl.concat([pl.DataFrame(schema=columns), *parts])
         paths = [path for source in sources for path in source.signatures.paths("signature")]
         found = find_duplicates(candidates.drop("donation"), partial(sketches_in, paths))
+        parts = [_by_lines(source, candidates, found["doc_id"]) for source in sources]
+        found = pl.concat([found, *parts])
         placed = found.join(candidates.select("doc_id", "donation"), on="doc_id", how="left")
         for source in sources:
             rows = placed.filter(pl.col("donation") == source.donation).select(SCHEMA.names)
@@ -76,6 +81,7 @@ def duplicates(catalog: Catalog) -> Snapshot:
             clusters=found["cluster_id"].n_unique(),
             exact=dropped.filter(pl.col("kind") == "exact").height,
             near=dropped.filter(pl.col("kind") == "near").height,
+            lines=dropped.filter(pl.col("kind") == "lines").height,
         )
 
     return catalog.materialise(
@@ -161,3 +167,26 @@ def _candidates(source: _Source) -> pl.DataFrame:
         approved_on=pl.lit(rights["approval"]["approved_on"]),
         donation=pl.lit(source.donation),
     )
+
+
+def _by_lines(source: _Source, candidates: pl.DataFrame, clustered: pl.Series) -> pl.DataFrame:
+    """The rows of the donation's documents that repeat others line by line, if its policy asks.
+
+    A document that has duplicates is either dropped already or stands for others, and stays.
+    """
+    most = source.tags.policy.duplicates.max_repeated_lines
+    if most is None:
+        return pl.DataFrame(schema=_FOUND)
+    table = pl.from_arrow(source.signatures.table("signature", ["doc_id", "n_char", "lines"]))
+    assert isinstance(table, pl.DataFrame)
+    kept = candidates.filter(pl.col("donation") == source.donation).select("doc_id")
+    documents = table.join(kept, on="doc_id", how="semi").with_columns(
+        droppable=~pl.col("doc_id").is_in(clustered.implode())
+    )
+    return repeated_lines(documents, most).select(
+        "doc_id", cluster_id="survivor_id", survivor_id="survivor_id",
+        kind=pl.lit("lines"), similarity="similarity",
+    )  # fmt: skip
+
+
+_FOUND = {name: pl.Float64 if name == "similarity" else pl.String for name in SCHEMA.names}

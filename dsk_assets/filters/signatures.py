@@ -1,6 +1,7 @@
 """What duplicates are found by, made once for each donation: ``filtering/signatures``."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import rensa
 
+from dsk_assets.consortium.policy import policy_for
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.filters.lines import lines_of
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.filters.redacted import redacted_documents
 from dsk_assets.filters.words import UInt64s, Words, mix, words_of
@@ -18,7 +21,7 @@ from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/signatures"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 PERMUTATIONS = 128
 SHINGLE_WORDS = 5
 SEED = 20_260_501
@@ -33,6 +36,7 @@ COLUMNS: dict[str, pa.DataType] = {
     "n_char": pa.int64(),
     "bands": pa.binary(BANDS * 8),
     "shingles": pa.binary(),
+    "lines": pa.binary(),
 }
 SCHEMA = pa.schema(COLUMNS)
 
@@ -44,13 +48,18 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
     collapsed. Of its sequences of five words, ``bands`` has 21 hashes (unsigned 64 bit,
     little-endian) of six MinHashes each (Broder 1997), which propose pairs, and ``shingles`` the
     2,048 smallest hashes (unsigned 32 bit, rising), which verify them; of a shorter text these
-    are all. A text without words has neither. Demands gates ``approval`` and ``personal_data``.
+    are all. A text without words has neither. ``lines``, where the policy looks for duplicates
+    line by line, is for :mod:`dsk_assets.filters.lines`. Demands gates ``approval`` and
+    ``personal_data``.
     """
     redacted, admissions = redacted_documents(catalog, donation)
+    policy = policy_for(catalog.settings.consortium, donation.partition("@")[0]).duplicates
+    lines = policy.max_repeated_lines is not None
 
     def produce(out: Output) -> None:
         engine = Engine.of(catalog.settings)
-        written = write_parts(out, "signature", SCHEMA, sign_part, redacted, "document", engine)
+        work = partial(sign_part, lines=lines)
+        written = write_parts(out, "signature", SCHEMA, work, redacted, "document", engine)
         out.count(documents=sum(table.num_rows for table in written))
 
     return catalog.materialise(
@@ -63,6 +72,7 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
             "bands": BANDS,
             "rows": ROWS,
             "sketch": SKETCH,
+            "lines": lines,
             "shingleWords": SHINGLE_WORDS,
             "seed": SEED,
             "rensaAlgorithm": int(rensa.RMinHash.ALGORITHM_VERSION),
@@ -72,8 +82,8 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
     )
 
 
-def sign_part(path: Path) -> pa.Table:
-    """The ``signature`` rows of one part of the redacted ``document`` table."""
+def sign_part(path: Path, lines: bool = False) -> pa.Table:
+    """The ``signature`` rows of one part of the redacted ``document`` table; *lines* if asked."""
     tables = [SCHEMA.empty_table()]
     for batch in text_slices(path, ["doc_id", "donation_id", "text"]):
         texts = pl.Series(batch.column("text"))
@@ -85,6 +95,7 @@ def sign_part(path: Path) -> pa.Table:
                     "text_sha256": text_digests(texts),
                     "n_char": texts.str.len_chars().cast(pl.Int64).to_arrow(),
                     **sign(texts),
+                    "lines": lines_of(texts) if lines else pa.nulls(len(texts), pa.binary()),
                 },
                 schema=SCHEMA,
             )

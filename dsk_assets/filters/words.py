@@ -79,7 +79,7 @@ def words_of(texts: pl.Series) -> Words:
     document = words["document"].to_numpy()
     return Words(
         document=document,
-        hash=_hashes(vocabulary)[word],
+        hash=hash_strings(vocabulary)[word],
         chars=vocabulary.str.len_chars().to_numpy().astype(np.int64)[word],
         has_letter=vocabulary.str.contains(r"[a-z]|[^\x00-\x7f]").to_numpy()[word],
         starts=np.searchsorted(document, np.arange(len(texts) + 1)).astype(np.int64),
@@ -91,13 +91,13 @@ def hash_words(words: Sequence[str]) -> UInt64s:
     return words_of(pl.Series(words, dtype=pl.String)).hash
 
 
-def _hashes(words: pl.Series) -> UInt64s:
-    """A polynomial over the bytes of each word, modulo 2^64, then mixed."""
-    if not len(words):
+def hash_strings(strings: pl.Series) -> UInt64s:
+    """A polynomial over the bytes of each string, none of them empty, modulo 2^64, then mixed."""
+    if not len(strings):
         return np.zeros(0, np.uint64)
-    lengths = words.str.len_bytes().to_numpy().astype(np.int64)
+    lengths = strings.str.len_bytes().to_numpy().astype(np.int64)
     begins = np.cumsum(lengths) - lengths
-    letters = np.frombuffer("".join(words).encode(), np.uint8)
+    letters = np.frombuffer("".join(strings).encode(), np.uint8)
     position = np.arange(len(letters)) - np.repeat(begins, lengths)
     terms = (letters.astype(np.uint64) + np.uint64(1)) * _POWERS[position % len(_POWERS)]
     return mix(np.add.reduceat(terms, begins))

@@ -96,7 +96,7 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
     ),
     "filtering/signatures": (
         *_same("signature", "doc_id donation_id n_char", _REDACTED, "document"),
-        *_made("signature", "text_sha256 bands shingles", _REDACTED, _TEXT),
+        *_made("signature", "text_sha256 bands shingles lines", _REDACTED, _TEXT),
     ),
     "filtering/duplicates": (
         *_same("duplicate", "doc_id", "filtering/signatures", "signature"),
