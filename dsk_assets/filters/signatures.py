@@ -140,7 +140,8 @@ def _sketches(hashes: UInt64s, offsets: UInt64s) -> "pa.Array[Any]":
     ends = offsets.astype(np.int64)
     counts = ends[1:] - ends[:-1]
     document = np.repeat(np.arange(len(counts), dtype=np.uint64), counts)
-    found = np.unique(document << np.uint64(32) | hashes >> np.uint64(32))
+    found = np.sort(document << np.uint64(32) | hashes >> np.uint64(32))
+    found = found[np.diff(found, prepend=~found[:1]) != 0]
     document = found >> np.uint64(32)
     begins = np.searchsorted(document, np.arange(len(counts), dtype=np.uint64))
     kept = np.arange(len(found)) - begins[document.astype(np.int64)] < SKETCH

@@ -95,9 +95,10 @@ def hash_strings(strings: pl.Series) -> UInt64s:
     """A polynomial over the bytes of each string, none of them empty, modulo 2^64, then mixed."""
     if not len(strings):
         return np.zeros(0, np.uint64)
-    lengths = strings.str.len_bytes().to_numpy().astype(np.int64)
-    begins = np.cumsum(lengths) - lengths
-    letters = np.frombuffer("".join(strings).encode(), np.uint8)
+    array = strings.to_arrow().cast(pa.large_string())
+    edges = np.frombuffer(array.buffers()[1], np.int64)[array.offset :][: len(array) + 1]
+    letters = np.frombuffer(array.buffers()[2], np.uint8)[edges[0] : edges[-1]]
+    begins, lengths = edges[:-1] - edges[0], np.diff(edges)
     position = np.arange(len(letters)) - np.repeat(begins, lengths)
     terms = (letters.astype(np.uint64) + np.uint64(1)) * _POWERS[position % len(_POWERS)]
     return mix(np.add.reduceat(terms, begins))
