@@ -1,6 +1,7 @@
 """A filter run that was killed goes on, and redoes exactly what has changed."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +171,55 @@ def test_what_no_longer_belongs_is_removed(done: tuple[Path, Path]):
     filter_files([path], out.parent / "anew")
     assert digests(out) == digests(out.parent / "anew")
     assert len(results(out)) == len(results(out.parent / "anew"))
+
+
+NIGHT = """
+import os, signal, sys
+from pathlib import Path
+import pyarrow as pa
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.filters.parts import write_parts
+from dsk_assets.lake.engine import Engine
+from dsk_assets.lake.store import Zone
+from dsk_assets.lake.tables import read_batches
+from dsk_assets.settings import load_settings
+
+SCHEMA = pa.schema([("number", pa.int64())])
+catalog = Catalog(load_settings(home=Path(sys.argv[1])), run_id="test")
+numbers = [int(name) for name in sys.argv[3].split(",")]
+
+def parts(out):
+    for number, value in enumerate(numbers):
+        out.table("document", [pa.table({"number": [value]}, schema=SCHEMA)], SCHEMA, part=number)
+
+def work(path):
+    (number,) = next(read_batches(path))["number"].to_pylist()
+    if number == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    print(number)
+    return pa.table({"number": [number * number]}, schema=SCHEMA)
+
+def squares(out):
+    for _ in write_parts(out, "square", SCHEMA, work, source, "document", Engine()):
+        pass
+
+how = dict(zone=Zone.CURATED, code_version="1")
+config = {"numbers": numbers}
+source = catalog.materialise("a/b", "x", inputs=[], config=config, produce=parts, **how)
+made = catalog.materialise("a/c", "x", inputs=[source], config={}, produce=squares, **how)
+print(made.table("square")["number"].to_pylist())
+"""
+
+
+def night(home: Path, dies_at: int, numbers: str) -> tuple[int, list[str]]:
+    command = [sys.executable, "-u", "-c", NIGHT, str(home), str(dies_at), numbers]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=PROJECT_ROOT)
+    return done.returncode, done.stdout.split("\n")[:-1]
+
+
+def test_a_killed_night_works_no_part_of_a_donation_twice(tmp_path: Path):
+    code, worked = night(tmp_path, 5, "3,4,5,6")
+    assert (code, worked) == (-signal.SIGKILL, ["3", "4"])
+    assert list((tmp_path / "parts").rglob("*.parquet"))
+    assert night(tmp_path, 0, "3,4,7,6") == (0, ["7", "6", "[9, 16, 49, 36]"])
+    assert not list((tmp_path / "parts").rglob("*.parquet"))

@@ -10,6 +10,7 @@ materialisation, whole. A crash in between leaves files that the next run writes
 import contextlib
 import datetime as dt
 import json
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,11 +145,23 @@ def _refuse_another(snapshot: Snapshot, dependencies: Sequence[Mapping[str, Any]
 
 
 class Output:
-    """Where one materialisation writes its files; handed to the function that makes them."""
+    """Where one materialisation writes its files; handed to the function that makes them.
 
-    def __init__(self, lake: Lake, folder: str):
+    ``kept`` is a folder for results of parts that a killed run leaves to the next one; ``key``
+    is all that such a result depends on beside its part.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        folder: str,
+        kept: Path | None = None,
+        key: Mapping[str, Any] | None = None,
+    ):
         self._lake = lake
         self._folder = folder
+        self.kept = kept
+        self.key = key or {}
         self.files: list[WrittenFile] = []
         self.counts: dict[str, Any] = {}
 
@@ -284,7 +297,10 @@ class Catalog:
             for area in (str(zone), STATEMENTS):
                 self.lake.sweep(f"{area}/{asset}/{partition or UNPARTITIONED}")
             folder = f"{zone}/{asset}/{partition or UNPARTITIONED}/{fingerprint[:16]}"
-            output = Output(self.lake, folder)
+            home = self.settings.home.resolve()
+            kept = home / "parts" / asset / (partition or UNPARTITIONED)
+            key = {"asset": asset, "config": config, "codeVersion": code_version}
+            output = Output(self.lake, folder, kept, key)
             produce(output)
             statement = statements.build(
                 asset=asset,
@@ -307,6 +323,7 @@ class Catalog:
             path = self._next_statement(asset, partition)
             with self.lake.writing(path, replace=False) as temporary:
                 temporary.write_bytes(signed.as_bytes())
+            shutil.rmtree(kept, ignore_errors=True)
         self.made.append((asset, partition))
         return self._load(path)
 

@@ -1,13 +1,17 @@
 """The parts of a table, worked by all workers, and their rows in pieces of bounded memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dsk_assets.evidence.catalog import Output, Snapshot
 from dsk_assets.lake.engine import Engine, map_parts
+from dsk_assets.lake.memo import Memo
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.tables import read_batches
 
@@ -24,13 +28,36 @@ def write_parts(
     source_table: str,
     engine: Engine,
 ) -> Iterator[pa.Table]:
-    """Write ``work(part)`` as a part of *table* for each part of *source_table*; yields each."""
-    paths = source.paths(source_table)
-    with engine.pool(len(paths)) as executor:
-        results = map_parts(work, paths, executor)
-        for number, result in enumerate(track(results, table, total=len(paths), unit="parts")):
+    """Write ``work(part)`` as a part of *table* for each part of *source_table*; yields each.
+
+    Of several parts, those that a killed run has worked are not worked again.
+    """
+    parts = [
+        (source.path(file.name), file.sha256)
+        for file in source.files
+        if file.name.startswith(f"{source_table}/")
+    ]
+    kept = out.kept if len(parts) > 1 else None
+    do = partial(_work, work=work, kept=kept, key={**out.key, "table": table})
+    with engine.pool(len(parts)) as executor:
+        results = map_parts(do, parts, executor)
+        for number, result in enumerate(track(results, table, total=len(parts), unit="parts")):
             out.table(table, [result], schema, part=number)
             yield result
+
+
+def _work(
+    part: tuple[Path, str],
+    work: Callable[[Path], pa.Table],
+    kept: Path | None,
+    key: Mapping[str, Any],
+) -> pa.Table:
+    path, digest = part
+    if kept is None:
+        return work(path)
+    memo = Memo(kept)
+    made = memo.recall({**key, "part": digest}, lambda maker: maker.table("part", [work(path)]))
+    return pq.ParquetFile(memo.path(made)).read()
 
 
 def text_slices(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
