@@ -7,10 +7,15 @@ from typing import TextIO
 
 import click
 
+from dsk_assets.cli.review import review
+
 
 @click.group()
 def privacy() -> None:
     """Find and remove personal data in Danish text."""
+
+
+privacy.add_command(review)
 
 
 @privacy.command()

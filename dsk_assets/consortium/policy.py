@@ -80,6 +80,10 @@ class PersonalDataPolicy(Section):
     min_score: float = Field(0.35, ge=0, le=1)
 
 
+REVIEWERS = ("data-protection-officer", "curator", "donor", "auditor")
+"""Parts that the reader of a review may play; a name is never recorded."""
+
+
 class ResidualRiskPolicy(Section):
     """How much a review may leave open."""
 

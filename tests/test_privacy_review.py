@@ -1,0 +1,209 @@
+"""Review by a person: the sample, what is kept of it, and the terminal it is shown in."""
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from dsk_assets.cli.review import CLEAR, LEAVE, read
+from dsk_assets.errors import MissingInputError, SettingsError
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.gates.screening import review_of
+from dsk_assets.privacy.review import SHARES, WORDS, Review, draw
+from tests.support import DONATION, seed
+
+PLAIN = "og det blev en stille dag ved havet hvor ingen sagde noget " * 9
+TEXTS = [
+    PLAIN,
+    "i går sagde Xarquo Blimf nej tak til det hele og gik hjem igen uden et ord",
+    "nummeret 12 34 56 78 er ledigt",
+    "<PERSON> kom med <DK_CPR>",
+    "Vejret var godt. Solen skinnede! Det blev sent.",
+    "",
+]
+
+
+def search(catalog: Catalog, texts: list[str] = TEXTS) -> None:
+    table = pa.table({"doc_id": [str(n) for n in range(len(texts))], "text": texts})
+    seed(catalog, "filtering/personal_data", DONATION, tables={"document": table})
+
+
+def test_passages_are_of_three_kinds_and_placeholders_are_no_words() -> None:
+    sample = draw(TEXTS, 100, "1")
+    kinds = {passage.text: passage.stratum for passage in sample.passages}
+    assert kinds[TEXTS[1]] == "capitals" and kinds[TEXTS[2]] == "digits"
+    assert kinds[TEXTS[3]] == kinds[TEXTS[4]] == "rest"
+    assert sample.words == sum(len(text.split()) for text in TEXTS) - 2
+    assert sample.sizes == {"digits": 1, "capitals": 1, "rest": len(sample.passages) - 2}
+    assert all(len(passage.text.split()) <= WORDS for passage in sample.passages)
+
+
+def test_passages_cover_the_text_once_with_what_stands_around() -> None:
+    sample = draw([PLAIN.strip()], 100, "1")
+    inside = {passage.before + passage.text + passage.after for passage in sample.passages}
+    assert all(one in PLAIN for one in inside)
+    assert sum(len(passage.text.split()) for passage in sample.passages) == sample.words
+
+
+def test_the_sample_is_random_and_the_same_for_the_same_text() -> None:
+    texts = [f"{PLAIN} {n}" for n in range(100)]
+    once, again, other = (draw(texts, 50, seed) for seed in ("1", "1", "2"))
+    assert once == again != other
+    assert len(once.passages) == 50
+
+
+def test_every_stratum_gets_its_share_or_all_it_has() -> None:
+    texts = [*[f"i dag {n} {PLAIN}" for n in range(90)], *["nu Xarquo kom"] * 500, TEXTS[2]]
+    sample = draw(texts, 200, "1")
+    found = {kind: sum(p.stratum == kind for p in sample.passages) for kind in SHARES}
+    assert found["digits"] == 1 and found["capitals"] > found["rest"] > 50
+    assert sum(found.values()) == 200
+
+
+@pytest.mark.parametrize("kind", ["capitals", "rest"])
+def test_each_passage_of_a_stratum_is_as_likely_as_another(kind: str) -> None:
+    texts = [
+        ("nu Xarquo kom " if kind == "capitals" else "nu kom der ") + str(n) for n in range(20)
+    ]
+    times = dict.fromkeys(texts, 0)
+    for number in range(400):
+        for passage in draw(texts, 5, str(number)).passages:
+            times[passage.text] += 1
+    assert all(60 < count < 145 for count in times.values()), times
+
+
+def test_counts_are_recorded_and_nothing_else(catalog: Catalog) -> None:
+    search(catalog)
+    review = Review(catalog, DONATION, "curator", 100)
+    while review.current is not None:
+        review.answer("Xarquo" in review.current.text)
+    snapshot = review.finish()
+    content = snapshot.json("review.json")
+    assert content["strata"]["capitals"] == {"passages": 1, "read": 1, "leaks": 1}
+    assert content["bound"] == round(1 / content["words"] * 100_000, 1), "all was read"
+    assert content["role"] == "curator"
+    assert review_of(catalog, catalog.require("filtering/personal_data", DONATION)) is not None
+    evidence = [
+        p for p in catalog.settings.home.rglob("*") if p.is_file() and "curated" not in p.parts
+    ]
+    assert not any(
+        word in path.read_text("utf-8") for path in evidence for word in ("Xarquo", "havet")
+    )
+
+
+def test_a_review_goes_on_where_it_stopped_and_only_with_the_same_texts(catalog: Catalog) -> None:
+    search(catalog)
+    first = Review(catalog, DONATION, "auditor", 10)
+    shown = [first.current]
+    first.answer(True)
+    shown.append(first.current)
+    first.answer(False)
+    again = Review(catalog, DONATION, "auditor", 10)
+    assert (again.position, again.leaks) == (2, 1)
+    assert again.current not in shown
+    with pytest.raises(SettingsError, match="still to be read"):
+        again.finish()
+    search(catalog, [*TEXTS, "et nyt dokument"])
+    assert Review(catalog, DONATION, "auditor", 10).position == 0
+
+
+def test_an_answer_can_be_taken_back_once(catalog: Catalog) -> None:
+    search(catalog)
+    review = Review(catalog, DONATION, "donor", 10)
+    assert not review.undo()
+    before = review.current
+    review.answer(True)
+    assert review.undo() and not review.undo()
+    assert (review.position, review.leaks, review.current) == (0, 0, before)
+    assert Review(catalog, DONATION, "donor", 10).leaks == 0
+
+
+def test_a_reviewer_is_a_role_and_a_review_needs_texts(catalog: Catalog) -> None:
+    with pytest.raises(MissingInputError):
+        Review(catalog, DONATION, "donor", 10)
+    search(catalog)
+    with pytest.raises(SettingsError, match="auditor"):
+        Review(catalog, DONATION, "Xarquo Blimf", 10)
+    with pytest.raises(SettingsError, match="at least one"):
+        Review(catalog, DONATION, "donor", 0)
+
+
+def test_keys_answer_undo_and_stop_and_the_screen_is_left_clean(catalog: Catalog) -> None:
+    search(catalog)
+    written: list[str] = []
+    review = Review(catalog, DONATION, "donor", 5)
+    keys = iter(["x", " ", "l", "u", "l", "q"])
+    assert not read(review, lambda: next(keys), written.append, ["Inger Krogh"])
+    assert (review.position, review.leaks) == (2, 1)
+    assert written[-1] == CLEAR + LEAVE
+    assert "Inger Krogh" in written[1] and "fortryd" in written[1]
+
+
+def test_what_steers_a_terminal_is_not_sent_to_it(catalog: Catalog) -> None:
+    search(catalog, ["hej \x1b]0;navn\x07 med \x1b[2J dig"])
+    written: list[str] = []
+    keys = iter(["q"])
+    read(Review(catalog, DONATION, "donor", 5), lambda: next(keys), written.append, [])
+    assert "\x1b]0;" not in "".join(written) and "\x07" not in "".join(written)
+
+
+def interact(catalog: Catalog, keys: str) -> str:
+    """Run the command in a terminal of its own and press *keys*, one a page."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dsk_assets.cli", "privacy", "review", DONATION, "--role=auditor",
+         "--passages=5"],
+        env={**os.environ, "DSK_HOME": str(catalog.settings.home)},
+        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = "".join(_pages(ours, iter(keys)))
+    os.close(ours)
+    assert process.wait(60) == 0
+    return shown
+
+
+def _pages(terminal: int, keys: Iterator[str]) -> Iterator[str]:
+    page = b""
+    while select.select([terminal], [], [], 60)[0]:
+        try:
+            found = os.read(terminal, 65536)
+        except OSError:
+            break
+        page += found
+        if b"go on later" in page and page.rstrip().endswith(b"senere"):
+            os.write(terminal, next(keys).encode())
+            yield page.decode()
+            page = b""
+    yield page.decode()
+
+
+def test_the_command_in_a_terminal(catalog: Catalog) -> None:
+    search(catalog)
+    first = interact(catalog, " lq")
+    assert "2 of 5 passages read" in first.rpartition("\x1b[?1049l")[2]
+    last = interact(catalog, "   ").rpartition("\x1b[?1049l")[2]
+    assert "5 passages read, personal data left in 1" in last and "rester" in last
+    assert not any(word in first.rpartition("\x1b[?1049l")[2] + last for word in ("havet", "Blimf"))
+    content = catalog.require("filtering/review", DONATION).json("review.json")
+    assert sum(one["read"] for one in content["strata"].values()) == 5
+    assert not list(Path(catalog.settings.home, "reviews").glob("*.json"))
+
+
+def test_without_a_terminal_nothing_is_shown(catalog: Catalog) -> None:
+    search(catalog)
+    done = subprocess.run(
+        [sys.executable, "-m", "dsk_assets.cli", "privacy", "review", DONATION, "--role", "donor"],
+        env={**os.environ, "DSK_HOME": str(catalog.settings.home)},
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and "terminal" in done.stderr
+    assert "havet" not in done.stdout + done.stderr
+    assert json.dumps(done.stdout) == '""'
