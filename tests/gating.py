@@ -158,6 +158,12 @@ def search(
 SPANS = {"shard": [0, 0, 1], "start": [0, 20, 0], "end": [20, 40, 20], "doc_id": ["d1", "d2", "d3"]}
 
 
+def redact(catalog: Catalog, donation: str, kept: list[str] | None = None) -> Snapshot:
+    """A search for personal data that kept all documents, or those *kept*."""
+    table = pa.table({"doc_id": pa.array(list(TEXTS) if kept is None else kept, pa.string())})
+    return seed(catalog, "filtering/personal_data", donation, tables={"document": table})
+
+
 def shard(
     catalog: Catalog,
     spans: Mapping[str, list[Any]] | None = None,
@@ -167,8 +173,10 @@ def shard(
     tokens: tuple[int, int] = (40, 20),
     sha256: str | None = None,
     donation: str = DONATION,
+    redacted: list[str] | None = None,
 ) -> Snapshot:
-    """Shards of three documents, with the decisions that kept them."""
+    """Shards of three documents, with the search and the decisions that kept them."""
+    redaction = redact(catalog, donation, redacted)
     decisions = pa.table({"doc_id": list(TEXTS), "kept": list(kept), "n_char": [n_char] * 3})
     seed(catalog, "filtering/decisions", donation, tables={"decision": decisions})
     contents = [np.arange(40, dtype=np.uint16).tobytes(), np.ones(20, np.uint16).tobytes()]
@@ -195,7 +203,7 @@ def shard(
         "corpus/shards",
         donation,
         zone=Zone.CURATED,
-        inputs=[],
+        inputs=[] if redacted == [] else [redaction.only("document/")],
         config={"tokens": list(tokens), "sha256": sha256, "spans": columns},
         code_version="test",
         produce=produce,
@@ -215,6 +223,8 @@ def released(
             judged_by_gate = (
                 land(catalog, manifest, donation=donation)
                 if asset == "donations/landing"
+                else redact(catalog, donation)
+                if asset == "filtering/personal_data"
                 else seed(catalog, asset, donation, files={"a.json": 1})
             )
             admit(catalog, gate, judged_by_gate, valid_until=until)

@@ -37,6 +37,8 @@ FOLDERS = {
     MUSEUM: "museum-laesestykker",
 }
 CHECKPOINTS = ("demo-1.0.0.step-000100", "demo-1.0.0.step-000200")
+BOUND = 41.5
+"""Leaks for each 100,000 words that the review of the archive's donation leaves possible."""
 SECRET = "Hemmelig tekst om Karen Vestergaard"
 """Stands in documents; must be found in nothing that records and SQL show."""
 
@@ -123,8 +125,31 @@ def screened(catalog: Catalog, donation: str, fates: dict[str, str]) -> None:
     )  # fmt: skip
     landing = catalog.require("donations/landing", donation)
     judged = {"approval": landing, "statistics": read, "language": language}
-    for gate, snapshot in {**judged, "personal_data": personal}.items():
+    for gate, snapshot in judged.items():
         admit(catalog, gate, snapshot)
+    _judge_personal_data(catalog, personal, BOUND if donation == ARCHIVE else None)
+
+
+def _judge_personal_data(catalog: Catalog, personal: Snapshot, bound: float | None) -> None:
+    """The gate's decision, with a review by a person where there is a *bound*."""
+    measures = {
+        "canaries_planted": 324, "canaries_missed": 0, "residual_findings": 0,
+        "reviewed": int(bound is not None), "leaks_at_most": bound,
+    }  # fmt: skip
+    findings = tuple(
+        Finding(name, "", actual, name != "reviewed" or bool(actual), "warning", name, name)
+        for name, actual in measures.items()
+    )
+    record(
+        catalog,
+        "personal_data",
+        personal,
+        config={"bound": bound},
+        code_version="test",
+        decide=lambda: Decision(
+            "personal_data", "3", personal.key, personal.digest, True, findings, None
+        ),
+    )
 
 
 def _personal_data(identifier: str, fates: dict[str, str]) -> dict[str, pa.Table]:

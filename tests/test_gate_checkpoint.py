@@ -1,5 +1,7 @@
 """Gate checkpoint: trained on gated data only, with weights that anyone can open."""
 
+import copy
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -8,6 +10,8 @@ import pytest
 
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.gates import suites
+from dsk_assets.gates.checkpoint import composition_measures
 from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.store import Zone
 from tests.gating import failed, judged, on, released
@@ -86,3 +90,19 @@ def test_a_checkpoint_without_a_gated_release_is_refused(catalog: Catalog, compo
     refusal = admit(catalog, "composition", release, admitted=False)
     trained(catalog, [refusal], loss=3.0)
     assert list(failed(GATES["checkpoint"].judge(catalog, KEY))) == ["compositions_refused"]
+
+
+def test_training_that_began_before_its_release_was_judged_is_refused(
+    catalog: Catalog, composed: Snapshot
+):
+    trained(catalog, [composed])
+    snapshot = catalog.require("training/checkpoint", KEY)
+    composed = catalog.require("gate/composition", "1.0.0")
+    assert composition_measures(snapshot, [composed])["compositions_too_late"] == 0
+    statement = copy.deepcopy(snapshot.statement)
+    statement["predicate"]["runDetails"]["metadata"]["startedOn"] = "2020-01-01T00:00:00Z"
+    early = dataclasses.replace(snapshot, statement=statement)
+    measures = composition_measures(early, [composed])
+    assert measures["compositions_too_late"] == 1
+    found = {one.measure: one.passed for one in suites.evaluate("checkpoint", measures)}
+    assert found["compositions"] and not found["compositions_too_late"]

@@ -1,5 +1,7 @@
 """Gate spans: every token belongs to exactly one kept document."""
 
+import copy
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.gates.registry import GATES
-from dsk_assets.gates.spans import token_measures
+from dsk_assets.gates.spans import redaction_measures, redaction_of, token_measures
 from tests.gating import failed, judged, shard
 from tests.support import DONATION
 
@@ -28,9 +30,11 @@ from tests.support import DONATION
         ({"spans_misplaced"}, {"spans": {"end": [20, 40, 21]}}),
         ({"spans_of_other_donations"}, {"spans": {"donation_id": ["dsk-2026-0009"] * 3}}),
         (
-            {"documents_not_kept", "documents_without_one_span"},
+            {"documents_not_kept", "documents_without_one_span", "documents_not_redacted"},
             {"spans": {"doc_id": ["d1", "d2", "d9"]}},
         ),
+        ({"documents_not_redacted"}, {"redacted": ["d1", "d3"]}),
+        ({"documents_not_redacted"}, {"redacted": []}),
         ({"documents_without_one_span"}, {"spans": {"doc_id": ["d1", "d2", "d2"]}}),
         ({"documents_not_kept", "documents_without_one_span"}, {"kept": (True, True, False)}),
         ({"tokens_miscounted", "tokens_unmapped"}, {"tokens": (40, 21)}),
@@ -71,3 +75,14 @@ def test_coverage_is_counted_as_token_by_token(tokens: int, drawn: list[tuple[in
     assert found["tokens_unmapped"] == (covered == 0).sum()
     assert (found["tokens_mapped_twice"] > 0) == (covered > 1).any()
     assert found["spans_misplaced"] == 0
+
+
+def test_a_search_that_ended_after_the_shards_were_begun_is_too_late(catalog: Catalog):
+    shards = shard(catalog)
+    redaction = redaction_of(catalog, shards)
+    assert redaction is not None
+    assert redaction_measures(shards, redaction)["redacted_too_late"] == 0
+    statement = copy.deepcopy(shards.statement)
+    statement["predicate"]["runDetails"]["metadata"]["startedOn"] = "2020-01-01T00:00:00Z"
+    early = dataclasses.replace(shards, statement=statement)
+    assert redaction_measures(early, redaction)["redacted_too_late"] == 1

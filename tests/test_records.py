@@ -200,6 +200,17 @@ def test_records_never_say_anonymised(made: Snapshot) -> None:
         assert len(re.findall("anonymi", content)) == len(re.findall(denied, content)), name
 
 
+def test_records_say_what_a_person_has_reviewed_and_what_not(made: Snapshot) -> None:
+    card = text(made, "dataset_card/README.md")
+    assert f"| `{ARCHIVE}` | 0 of 324 | reviewed | 41.5 |" in card
+    assert f"| `{MUNICIPALITY}` | 0 of 324 | not reviewed | not known |" in card
+    assert "1 have been reviewed by a person" in text(made, "model_card/README.md")
+    for name in SUMMARIES:
+        content = " ".join(text(made, name).split())
+        assert f"{ARCHIVE}: at most 41.5" in content or f"{ARCHIVE}: højst 41.5" in content
+        assert re.search(rf"(Not reviewed|Ikke gennemgået)[^.]*: {MUNICIPALITY}", content)
+
+
 def test_no_donated_text_and_nothing_restricted_is_published(made: Snapshot) -> None:
     for file in made.files:
         content = text(made, file.name)

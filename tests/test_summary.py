@@ -1,6 +1,7 @@
 """The summary that `make demo` and `dsk status` show."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,16 @@ from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.records.summary import summary
 from dsk_assets.settings import load_settings
-from tests.small_lake import ARCHIVE, CHECKPOINTS, MUNICIPALITY, MUSEUM, SECRET, land, small_lake
+from tests.small_lake import (
+    ARCHIVE,
+    BOUND,
+    CHECKPOINTS,
+    MUNICIPALITY,
+    MUSEUM,
+    SECRET,
+    land,
+    small_lake,
+)
 from tests.support import admit, seed
 
 
@@ -59,6 +69,19 @@ def test_counts_add_up_over_current_donations(lake: Catalog) -> None:
         "approval", "statistics", "language", "personal_data", "spans", "composition", "checkpoint"
     ]  # fmt: skip
     assert gates["approval"] == (2, 1)
+
+
+def test_it_says_what_a_person_has_reviewed(lake: Catalog) -> None:
+    found = summary(lake)
+    reviews = {one.donation: (one.review, one.leaks_at_most) for one in found.donations}
+    assert reviews == {
+        ARCHIVE: ("reviewed", BOUND),
+        MUNICIPALITY: ("not reviewed", None),
+        MUSEUM: (None, None),
+    }
+    text = found.as_text()
+    assert re.search(rf"{ARCHIVE} .* at most 41.5 in 100,000 words", text)
+    assert re.search(rf"{MUNICIPALITY} .* not reviewed", text)
 
 
 def test_it_is_json_and_holds_no_text(lake: Catalog) -> None:

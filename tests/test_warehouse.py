@@ -27,6 +27,7 @@ from dsk_assets.settings import load_settings
 from dsk_assets.training.run import LOSS
 from tests.small_lake import (
     ARCHIVE,
+    BOUND,
     CHECKPOINTS,
     MUNICIPALITY,
     MUSEUM,
@@ -201,6 +202,16 @@ def test_the_funnel_adds_up(built: Snapshot) -> None:
         (MUNICIPALITY, "dropped", "personal_data", 1),
         (MUNICIPALITY, "kept", "", 1),
     ]
+
+
+def test_what_may_be_left_of_personal_data_and_whether_a_person_has_reviewed_it(
+    built: Snapshot,
+) -> None:
+    risk = {row.pop("donation"): row for row in rows(built, "residual_risk")}
+    measured = {"canaries_planted": 324, "canaries_missed": 0, "residual_findings": 0}
+    assert risk[ARCHIVE] == {**measured, "review": "reviewed", "leaks_at_most": BOUND}
+    assert risk[MUNICIPALITY] == {**measured, "review": "not reviewed", "leaks_at_most": None}
+    assert MUSEUM not in risk
 
 
 def test_personal_data_is_counted_by_type(built: Snapshot) -> None:

@@ -4,6 +4,7 @@
     'filtering_funnel': 'donation, outcome, stage, rule',
     'personal_data_counts': 'donation, entity_type, action',
     'personal_data_outcomes': 'donation, outcome, reason',
+    'residual_risk': 'donation',
     'tokens_by_donor_licence_language': 'donation, language',
     'corpus_composition': 'release, donation',
     'checkpoint_exposure': 'checkpoint, donation',

@@ -2,16 +2,16 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.gates.judging import judge
+from dsk_assets.gates.judging import finished, judge, started
 from dsk_assets.gates.suites import Measures
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 WEIGHTS = ".safetensors"
 EXECUTABLE = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth", ".py"})
 """Files that run code when they are loaded; a model that is given to others holds none."""
@@ -26,10 +26,7 @@ def checkpoint(catalog: Catalog, key: str) -> Snapshot:
 
     def measure() -> Measures:
         return {
-            "compositions": len(verdicts),
-            "compositions_refused": sum(
-                not admission.decision(verdict).admitted for verdict in verdicts
-            ),
+            **composition_measures(snapshot, verdicts),
             **loss_measures(snapshot),
             **model_file_measures(snapshot),
         }
@@ -37,6 +34,21 @@ def checkpoint(catalog: Catalog, key: str) -> Snapshot:
     return judge(
         catalog, "checkpoint", snapshot, measure, code_version=CODE_VERSION, inputs=verdicts
     )
+
+
+def composition_measures(snapshot: Snapshot, verdicts: Sequence[Snapshot]) -> Measures:
+    """The decisions on the release: how many, those that refuse, those taken after training began.
+
+    A release is judged after its shards were made of redacted documents, so a decision that came
+    before training shows that redaction did too.
+    """
+    return {
+        "compositions": len(verdicts),
+        "compositions_refused": sum(
+            not admission.decision(verdict).admitted for verdict in verdicts
+        ),
+        "compositions_too_late": sum(finished(verdict) > started(snapshot) for verdict in verdicts),
+    }
 
 
 def loss_measures(snapshot: Snapshot) -> Measures:

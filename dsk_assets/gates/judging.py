@@ -87,3 +87,19 @@ def unmatched(one: pl.LazyFrame, other: pl.LazyFrame) -> int:
 def ratio(part: float, whole: float) -> float | None:
     """*part* by *whole*, to six places; None where there is no whole."""
     return round(part / whole, 6) if whole else None
+
+
+def started(snapshot: Snapshot) -> dt.datetime:
+    """When making *snapshot* began, by its statement."""
+    return _moment(snapshot, "startedOn")
+
+
+def finished(snapshot: Snapshot) -> dt.datetime:
+    """When making *snapshot* ended, by its statement."""
+    return _moment(snapshot, "finishedOn")
+
+
+def _moment(snapshot: Snapshot, name: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(
+        snapshot.statement["predicate"]["runDetails"]["metadata"][name]
+    )

@@ -4,10 +4,11 @@ import numpy as np
 import polars as pl
 
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.gates.judging import judge, one_row, ratio, scan, unmatched
+from dsk_assets.gates.judging import finished, judge, one_row, ratio, scan, started, unmatched
 from dsk_assets.gates.suites import Measures
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
+REDACTION = "filtering/personal_data"
 TOKENS = "tokens/"
 """Where the shard files lie in a materialisation of ``corpus/shards``."""
 
@@ -16,6 +17,7 @@ def spans(catalog: Catalog, donation: str) -> Snapshot:
     """Judge the shards of *donation* against their files, their spans and the decisions."""
     shards = catalog.require("corpus/shards", donation)
     decisions = catalog.require("filtering/decisions", donation)
+    redaction = redaction_of(catalog, shards)
 
     def measure() -> Measures:
         kept = scan(decisions, "decision").filter(pl.col("kept")).select("doc_id", "n_char")
@@ -23,9 +25,47 @@ def spans(catalog: Catalog, donation: str) -> Snapshot:
             **file_measures(shards),
             **token_measures(scan(shards, "shard"), scan(shards, "shard_span")),
             **document_measures(shards, kept, donation.partition("@")[0]),
+            **redaction_measures(shards, redaction),
         }
 
-    return judge(catalog, "spans", shards, measure, code_version=CODE_VERSION, inputs=[decisions])
+    return judge(
+        catalog,
+        "spans",
+        shards,
+        measure,
+        code_version=CODE_VERSION,
+        inputs=[decisions, *([redaction] if redaction else [])],
+    )
+
+
+def redaction_of(catalog: Catalog, shards: Snapshot) -> Snapshot | None:
+    """The very search for personal data whose texts *shards* were made of, by their statement."""
+    named = {
+        one["annotations"]["statement"]
+        for one in shards.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+        if one["uri"] == f"dsk:{REDACTION}[{shards.partition}]"
+    }
+    history = reversed(catalog.history(REDACTION, shards.partition))
+    found = next((one for one in history if one.statement_digest in named), None)
+    return found.only("document/") if found else None
+
+
+def redaction_measures(shards: Snapshot, redaction: Snapshot | None) -> Measures:
+    """Documents in the shards that *redaction* did not search and keep, and whether it came first.
+
+    A release is made of shards and training of a release, so what was redacted before its shards
+    was redacted before training.
+    """
+    documents = scan(shards, "shard_span").select("doc_id").unique()
+    if redaction is None:
+        everything = one_row(documents, rows=pl.len())["rows"]
+        return {"documents_not_redacted": everything, "redacted_too_late": None}
+    redacted = scan(redaction, "document").select("doc_id")
+    left = one_row(documents.join(redacted, on="doc_id", how="anti"), rows=pl.len())["rows"]
+    return {
+        "documents_not_redacted": left,
+        "redacted_too_late": int(finished(redaction) > started(shards)),
+    }
 
 
 def file_measures(shards: Snapshot) -> Measures:

@@ -20,6 +20,9 @@ class Donation:
     ``digest`` is that of its shards; ``findings`` are the findings of personal data, by type, that
     were removed or replaced, None where the donation has been replaced since the release and is
     not counted any more. ``kept_findings`` are those that its policy lets stay, such as authors.
+    ``canaries_missed`` of ``canaries_planted`` invented identifiers were left standing in copies;
+    ``leaks_at_most`` for each 100,000 words is the upper bound (95 %) of a review by a person.
+    They are None where that has not been measured; without a review nobody knows what is missed.
     """
 
     key: str
@@ -31,6 +34,9 @@ class Donation:
     share: float
     findings: Mapping[str, int] | None
     kept_findings: int
+    canaries_planted: int | None
+    canaries_missed: int | None
+    leaks_at_most: float | None
 
     @property
     def is_public(self) -> bool:
@@ -154,6 +160,8 @@ def _donations(warehouse: Snapshot, release: Mapping[str, Any]) -> tuple[Donatio
     removed: dict[str, Counter[str]] = {
         row["donation"]: Counter() for row in _rows(warehouse, "personal_data_outcomes")
     }
+    risks = {row["donation"]: row for row in _rows(warehouse, "residual_risk")}
+    measured = ("canaries_planted", "canaries_missed", "leaks_at_most")
     kept: Counter[str] = Counter()
     for row in _rows(warehouse, "personal_data_counts"):
         if row["action"] == "keep":
@@ -171,6 +179,7 @@ def _donations(warehouse: Snapshot, release: Mapping[str, Any]) -> tuple[Donatio
             share=shares[entry["donation"]],
             findings=removed.get(entry["donation"]),
             kept_findings=kept[entry["donation"]],
+            **{name: risks.get(entry["donation"], {}).get(name) for name in measured},
         )
         for entry in release["donations"]
     )

@@ -15,6 +15,7 @@ from dsk_assets.evidence.failures import Failure
 from dsk_assets.gates.admitted import SCREENING, current_donations
 
 DECIDED = "filtering/decisions"
+REVIEWED, NOT_REVIEWED = "reviewed", "not reviewed"
 FLOW = ("approval", "statistics", "language", "personal_data", "spans", "composition", "checkpoint")
 """The gates in the order of the flow; others follow by name."""
 
@@ -24,6 +25,8 @@ class DonationLine:
     """One current donation. ``status`` is admitted, refused or waiting (not judged by all gates).
 
     ``documents`` were read from it, ``kept`` of them by filtering; None before that stage.
+    ``review`` says whether a person has read a sample of its redacted text, and ``leaks_at_most``
+    how many leaks for each 100,000 words that leaves possible (95 %).
     """
 
     donation: str
@@ -32,6 +35,8 @@ class DonationLine:
     documents: int | None
     kept: int | None
     tokens: int | None
+    review: str | None
+    leaks_at_most: float | None
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,12 @@ def _donation(catalog: Catalog, donation: str) -> DonationLine:
     ]
     refused = bool(reasons) or not all(decision.admitted for decision in decisions)
     waiting = len(decisions) < len(SCREENING)
+    measured = {
+        finding.measure: finding.actual
+        for decision in decisions
+        if decision.gate == "personal_data"
+        for finding in decision.findings
+    }
     return DonationLine(
         donation=donation,
         status="refused" if refused else "waiting" if waiting else "admitted",
@@ -140,6 +151,8 @@ def _donation(catalog: Catalog, donation: str) -> DonationLine:
         documents=_count(catalog, "donations/documents", donation, "documents"),
         kept=_count(catalog, DECIDED, donation, "kept"),
         tokens=_count(catalog, "corpus/shards", donation, "tokens"),
+        review=(REVIEWED if measured.get("reviewed") else NOT_REVIEWED) if measured else None,
+        leaks_at_most=measured.get("leaks_at_most"),
     )
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from dsk_assets.records.summary import Summary
+    from dsk_assets.records.summary import DonationLine, Summary
 
 WIDTH = 100
 FURTHER = """
@@ -59,10 +59,18 @@ def _sections(summary: "Summary") -> Iterable[Table | str]:
 
 def _donations(summary: "Summary") -> Table:
     table = _table(["donation", "status"], ["documents", "kept", "tokens"])
+    table.add_column("personal data left")
     for one in summary.donations:
         numbers = (_number(one.documents), _number(one.kept), _number(one.tokens))
-        table.add_row(one.donation, one.status, *numbers)
+        table.add_row(one.donation, one.status, *numbers, _left(one))
     return table
+
+
+def _left(one: "DonationLine") -> str:
+    """What a review by a person says is left, if there has been one."""
+    if one.leaks_at_most is None:
+        return one.review or ""
+    return f"at most {one.leaks_at_most:g} in 100,000 words"
 
 
 def _refusals(summary: "Summary") -> Iterable[str]:

@@ -156,6 +156,8 @@ def _context(facts: Facts) -> dict[str, Any]:
         "rest": [one for one in languages if one["code"] not in main],
         "findings": dict(sorted(found.items())),
         "kept_findings": sum(one.kept_findings for one in donations),
+        "reviewed": [one for one in donations if one.leaks_at_most is not None],
+        "unreviewed": [one for one in donations if one.leaks_at_most is None],
         "uncounted": [one for one in donations if one.findings is None],
         "kept": kept,
         "delivered": kept + undecided + stages.total(),
