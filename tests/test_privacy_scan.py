@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dsk_assets.errors import DonationError
+from dsk_assets.privacy import guarded
 from dsk_assets.privacy.analyser import Analyser
 from dsk_assets.privacy.entities import PRIORITY
 from dsk_assets.privacy.evaluate import evaluate, score
@@ -15,6 +16,7 @@ from dsk_assets.privacy.recognisers.cpr import CprRecognizer
 from dsk_assets.privacy.recognisers.registry import all_recognisers
 from dsk_assets.privacy.scan import redact_lines, scan_lines
 from dsk_assets.privacy.synthetic import cpr, documents
+from tests.engines import TRIGGER
 
 
 def line(text: str) -> str:
@@ -29,10 +31,23 @@ def test_scan_gives_spans_of_the_original_text_and_flags() -> None:
     assert (found["id"], found["flags"]) == (7, ["health"])
 
 
-def test_redact_gives_the_redacted_text() -> None:
-    assert list(redact_lines([line("Ring til Anne på 67 12 34 56.")])) == [
-        {"id": 7, "text": "Ring til <PERSON> på <PHONE_NUMBER>.", "withheld": None}
-    ]
+def test_redact_gives_the_redacted_text_and_where_things_stood() -> None:
+    text = "Ring til Anne på 67 12 34 56."
+    (found,) = redact_lines([line(text)])
+    assert found["text"] == "Ring til <PERSON> på <PHONE_NUMBER>."
+    assert (found["id"], found["withheld"], found["flags"]) == (7, None, [])
+    for span in found["spans"]:
+        assert found["text"][span["start"] : span["end"]] == f"<{span['label']}>"
+    values = [text[span["source_start"] : span["source_end"]] for span in found["spans"]]
+    assert values == ["Anne", "67 12 34 56"]
+
+
+def test_a_text_on_which_the_search_hangs_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded, "ENGINE", "tests.engines:backtracking")
+    monkeypatch.setattr(guarded, "SECONDS", 0.5)
+    hung, well = redact_lines([line(f"Anne gik i en {TRIGGER}."), line("67 12 34 56")])
+    assert (hung["text"], hung["withheld"]) == (None, "recogniser-stopped")
+    assert well["text"] == "<PHONE_NUMBER>"
 
 
 @pytest.mark.parametrize("bad", ["{", '{"id": 1}', '{"id": 1, "text": null}', "[]"])

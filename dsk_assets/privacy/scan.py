@@ -8,7 +8,8 @@ from dsk_assets.consortium.policy import PersonalDataPolicy
 from dsk_assets.errors import DonationError
 from dsk_assets.lake.progress import track
 from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, RecogniserFault, analyser
-from dsk_assets.privacy.redact import ERROR, check, resolve, treat
+from dsk_assets.privacy.guarded import guarded
+from dsk_assets.privacy.redact import ERROR, Span, check, resolve
 from dsk_assets.privacy.special import categories, persons
 
 
@@ -36,20 +37,37 @@ def scan_lines(
 
 
 def redact_lines(
-    lines: Iterable[str],
-    policy: PersonalDataPolicy | None = None,
-    engine: Analyser | None = None,
+    lines: Iterable[str], policy: PersonalDataPolicy | None = None
 ) -> Iterator[dict[str, Any]]:
-    """For each ``{"id", "text"}`` line ``{"id", "text", "withheld"}``.
+    """For each ``{"id", "text"}`` line ``{"id", "text", "withheld", "spans", "flags"}``.
 
     ``text`` is the redacted text, or None where ``withheld`` says why there is none:
-    ``recogniser-error`` or ``density``.
+    ``recogniser-error``, ``recogniser-stopped``, ``density`` or ``special-category``. ``spans``
+    map places: what stands at ``start:end`` of the redacted text has taken the place of
+    ``source_start:source_end``. ``flags`` are special categories of personal data.
     """
-    policy, engine = policy or PersonalDataPolicy(), engine or analyser()
+    policy = policy or PersonalDataPolicy()
     check(policy)
     for identity, text in track(_documents(lines), "redact", unit="documents"):
-        treatment = treat(text, policy, engine)
-        yield {"id": identity, "text": treatment.text, "withheld": treatment.reason}
+        (treatment,) = guarded().treat([text], policy)
+        yield {
+            "id": identity,
+            "text": treatment.text,
+            "withheld": treatment.reason,
+            "spans": [_placed(span) for span in treatment.spans],
+            "flags": list(treatment.categories),
+        }
+
+
+def _placed(span: Span) -> dict[str, Any]:
+    return {
+        "start": span.start,
+        "end": span.end,
+        "label": span.entity,
+        "action": span.action,
+        "source_start": span.source_start,
+        "source_end": span.source_end,
+    }
 
 
 def _documents(lines: Iterable[str]) -> Iterator[tuple[Any, str]]:
