@@ -96,8 +96,10 @@ def hash_strings(strings: pl.Series) -> UInt64s:
     if not len(strings):
         return np.zeros(0, np.uint64)
     array = strings.to_arrow().cast(pa.large_string())
-    edges = np.frombuffer(array.buffers()[1], np.int64)[array.offset :][: len(array) + 1]
-    letters = np.frombuffer(array.buffers()[2], np.uint8)[edges[0] : edges[-1]]
+    _, places, data = array.buffers()
+    assert places is not None and data is not None
+    edges = np.frombuffer(memoryview(places), np.int64)[array.offset :][: len(array) + 1]
+    letters = np.frombuffer(memoryview(data), np.uint8)[edges[0] : edges[-1]]
     begins, lengths = edges[:-1] - edges[0], np.diff(edges)
     position = np.arange(len(letters)) - np.repeat(begins, lengths)
     terms = (letters.astype(np.uint64) + np.uint64(1)) * _POWERS[position % len(_POWERS)]
