@@ -103,10 +103,10 @@ def without_cpr() -> Analyser:
     return blind("CprRecognizer")
 
 
-def blind(name: str) -> Analyser:
-    """All recognisers, of which the one called *name* finds nothing."""
+def blind(*names: str) -> Analyser:
+    """All recognisers, of which those called *names* find nothing."""
     recognisers = all_recognisers()
     for recogniser in recognisers:
-        if type(recogniser).__name__ == name:
+        if type(recogniser).__name__ in names:
             recogniser.analyze = lambda *arguments, **named: []  # type: ignore[method-assign]
     return Analyser(recognisers)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from dsk_assets.consortium.policy import PersonalDataPolicy
 from dsk_assets.errors import DskError
 from dsk_assets.privacy.redact import ERROR, Treatment, treat
+from dsk_assets.settings import load_settings
 
 
 def main(engine: str) -> None:
@@ -48,8 +49,11 @@ def main(engine: str) -> None:
 def _import_presidio() -> None:
     """Import Presidio without the deep-learning libraries that it looks for and nobody uses here.
 
-    They take four fifths of the time in which the process starts.
+    They take four fifths of the time in which the process starts. A folder with another model of
+    names (``DSK_NAME_ENGINE``) may need them.
     """
+    if load_settings().name_engine is not None:
+        return
     unused = [name for name in ("stanza", "torch", "transformers") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(unused))  # type: ignore[arg-type]
     try:
