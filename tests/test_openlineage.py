@@ -1,6 +1,7 @@
 """Statements as OpenLineage events: complete, valid against their schemas, the same every time."""
 
 import copy
+import datetime as dt
 import json
 import uuid
 from importlib import resources
@@ -18,6 +19,7 @@ from dsk_assets.evidence.openlineage import assets, facets
 from dsk_assets.evidence.openlineage.check import problems, schemas
 from dsk_assets.evidence.openlineage.events import Projector, run_id
 from dsk_assets.evidence.statements import Source
+from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import load_settings
 from tests.small_lake import ARCHIVE, MUNICIPALITY, MUSEUM, SECRET, small_lake
@@ -186,13 +188,15 @@ def test_a_withdrawal_is_told(catalog: Catalog, lake: Catalog):
 def test_a_withdrawal_that_a_gate_heeded_is_told(catalog: Catalog, lake: Catalog):
     manifest = lake.require("donations/landing", ARCHIVE).json("manifest.json")
     landing = seed(catalog, "donations/landing", ARCHIVE, files={"manifest.json": manifest})
+    (withdrawn,) = withdraw(catalog, ARCHIVE, dt.date(2026, 11, 20), "a reason")
     heeded = record(
-        catalog, "approval", landing, inputs=[Source(f"withdrawal/{ARCHIVE}", "d" * 64)],
-        config={}, code_version="1",
+        catalog, "approval", landing, inputs=[withdrawn.source], config={}, code_version="1",
         decide=lambda: Decision("approval", "3", landing.key, landing.digest, False, (), None),
     )  # fmt: skip
-    told = event_of(catalog, heeded)["outputs"][0]["facets"]["dsk_withdrawal"]
-    assert told["statement"] == "d" * 64
+    event = event_of(catalog, heeded)
+    told = event["outputs"][0]["facets"]["dsk_withdrawal"]
+    assert (told["withdrawnOn"], told["statement"]) == ("2026-11-20", withdrawn.statement)
+    assert "a reason" not in json.dumps(event)
 
 
 def test_a_gate_s_findings_stand_on_what_it_judged(lake: Catalog):
@@ -355,8 +359,6 @@ def test_the_command_checks_a_file(lake: Catalog, events: list[dict], tmp_path: 
 
 
 def test_a_gate_that_admits_says_until_when(catalog: Catalog, lake: Catalog):
-    import datetime as dt
-
     judged = seed(catalog, "corpus/release", "1.0.0", files={"a": 1})
     until = dt.date(2027, 1, 31)
     event = event_of(catalog, admit(catalog, "composition", judged, valid_until=until))

@@ -107,7 +107,7 @@ class Projector:
             output["subset"] = base_subset_dataset.OutputSubsetOutputDatasetFacet(
                 _partition(snapshot.asset, snapshot.partition)
             )
-        known = {"version": _version(snapshot.digest)} | _own(snapshot)
+        known = {"version": _version(snapshot.digest)} | _own(self.catalog, snapshot)
         read = {asset for asset, _, _ in map(_materialised, _dependencies(snapshot)) if asset}
         columns = self._datasets.of(snapshot).columns
         lineage = datasets.column_lineage(self.namespace, snapshot.asset, columns, read)
@@ -238,13 +238,13 @@ def _decision(snapshot: Snapshot) -> admission.Decision | None:
     return None
 
 
-def _own(snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
+def _own(catalog: Catalog, snapshot: Snapshot) -> dict[str, base.DatasetFacet]:
     manifest, decision = _manifest(snapshot), _decision(snapshot)
     if manifest is not None:
         donor = f"cvr:{manifest['donor']['cvr']}"
         return {"ownership": owned_by(OWNER, donor), **facets.of_manifest(manifest)}
     if decision is not None:
-        withdrawal = facets.of_withdrawal(snapshot)
+        withdrawal = facets.of_withdrawal(catalog, snapshot)
         return {"dsk_gate": facets.of_decision(decision)} | (
             {"dsk_withdrawal": withdrawal} if withdrawal else {}
         )

@@ -14,7 +14,8 @@ import attr
 from openlineage.client.generated.base import DatasetFacet, RunFacet
 
 from dsk_assets.evidence.admission import Decision
-from dsk_assets.evidence.catalog import Snapshot
+from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.evidence.withdrawals import withdrawal
 
 SCHEMAS = "urn:dsk:openlineage:1-0-0"
 
@@ -53,7 +54,7 @@ class DskLicenceDatasetFacet(DatasetFacet):
 
 @attr.define
 class DskWithdrawalDatasetFacet(DatasetFacet):
-    """How a donation may be withdrawn; the day it was, or the statement that says so, if it was."""
+    """How a donation may be withdrawn; from what day it is, and the statement that says so."""
 
     noticeDays: int | None = None
     effect: str | None = None
@@ -145,7 +146,7 @@ def of_evidence(snapshot: Snapshot) -> DskEvidenceRunFacet:
 
 def of_manifest(manifest: Mapping[str, Any]) -> dict[str, DatasetFacet]:
     """Facets of a landed donation, from its manifest."""
-    rights, withdrawal = manifest["rights"], manifest["withdrawal"]
+    rights, terms = manifest["rights"], manifest["withdrawal"]
     approval = rights["approval"]
     return {
         "dsk_approval": DskApprovalDatasetFacet(
@@ -163,19 +164,26 @@ def of_manifest(manifest: Mapping[str, Any]) -> dict[str, DatasetFacet]:
             openSourceWish=rights["open_source_wish"],
         ),
         "dsk_withdrawal": DskWithdrawalDatasetFacet(
-            noticeDays=withdrawal.get("notice_days"),
-            effect=withdrawal.get("effect"),
-            withdrawnOn=withdrawal.get("withdrawn_on"),
+            noticeDays=terms.get("notice_days"),
+            effect=terms.get("effect"),
+            withdrawnOn=terms.get("withdrawn_on"),
         ),
     }
 
 
-def of_withdrawal(snapshot: Snapshot) -> DskWithdrawalDatasetFacet | None:
-    """The statement of withdrawal that a gate heeded, if there was one among its inputs."""
-    for dependency in snapshot.statement["predicate"]["buildDefinition"]["resolvedDependencies"]:
-        if dependency["uri"].startswith("dsk-source:withdrawal/"):
-            return DskWithdrawalDatasetFacet(statement=dependency["digest"]["sha256"])
-    return None
+def of_withdrawal(catalog: Catalog, snapshot: Snapshot) -> DskWithdrawalDatasetFacet | None:
+    """The withdrawal that a gate heeded, if there was one among its inputs."""
+    heeded = {
+        dependency["digest"]["sha256"]
+        for dependency in snapshot.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+        if dependency["uri"].startswith("dsk-source:withdrawal/")
+    }
+    found = withdrawal(catalog, snapshot.partition or "") if heeded else None
+    if found is None or found.statement not in heeded:
+        return None
+    return DskWithdrawalDatasetFacet(
+        withdrawnOn=found.withdrawn_on.isoformat(), statement=found.statement
+    )
 
 
 def of_decision(decision: Decision) -> DskGateDatasetFacet:
