@@ -24,7 +24,7 @@ _BORN = re.compile(
 )
 _OTHER = re.compile(
     r"født (?:før|efter|senest|tidligst|mellem)|dato(?<!fødselsdato)\b|henvist|modtaget|sendt"
-    r"|indmeldt|ansat|oprettet|begravet|viet|\bd\."
+    r"|indmeldt|ansat|oprettet|begravet|viet|(?<!født )(?<!f\. )\bd\."
     r"|død|møde",
     re.IGNORECASE,
 )

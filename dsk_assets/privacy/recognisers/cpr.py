@@ -27,6 +27,10 @@ _MISREAD = re.compile(
     r"(?:cpr|personn)[^\n\d]{0,20}?(?P<v>[0-9OoIlBSZ]{6} ?-? ?[0-9OoIlBS]{4})(?![^\W_])",
     re.IGNORECASE,
 )
+_LOOSE = re.compile(
+    r"\d(?<!\d\d)\d[ ./-]?\d\d[ ./-]?\d\d(?: ?-{1,2} ?|[ ./])\d\d ?\d\d(?!\d)(?![./-]\d)"
+)
+"""Ten digits cut up in ways that only the word CPR explains."""
 _RUN_TOGETHER = re.compile(r"\d(?<!\d\d)\d{5}-?\d{4}(?:\d{6}-?\d{4})+(?![-\d])")
 _DIGITS = str.maketrans("OoIlBSZbsz", "0011852852")
 
@@ -68,6 +72,10 @@ class CprRecognizer(DanishRecognizer):
             if near >= 0 and is_date(int(match["d"]), int(match["m"]), 2000 + int(match["y"])):
                 sure = near == 1 or match["sep"]
                 yield Hit("DK_CPR", match.start(), match.end(), 0.85 if sure else 0.5)
+        for match in _LOOSE.finditer(text) if mentioned else ():
+            dated = _dated(re.sub(r"\D", "", match.group()))
+            if dated and explained(text, match.start(), _POSITIVE, _NEGATIVE) == 1:
+                yield Hit("DK_CPR", match.start(), match.end(), 0.8)
         for match in _RUN_TOGETHER.finditer(text):
             numbers = re.findall(r"\d{6}-?\d{4}", match.group())
             plain = [number.replace("-", "") for number in numbers]

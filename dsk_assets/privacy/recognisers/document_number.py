@@ -8,8 +8,8 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.checks import is_date, passes_luhn
 
 _AFTER_WORD = (
-    ("DK_PASSPORT", ("pas",), r"\bpas(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?", r"[A-Z0-9]\d{8}"),
-    ("DK_DRIVING_LICENCE", ("kørekort",), r"kørekort[^\n\d]{0,25}?", r"\d{8}"),
+    ("DK_PASSPORT", ("pas",), r"\bpas(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?", r"[A-Z]?\d{7,9}"),
+    ("DK_DRIVING_LICENCE", ("kørekort",), r"kørekort[^\n\d]{0,25}?", r"\d{8}|\d\d(?: \d\d){3}"),
     (
         "DK_HEALTH_CARD",
         ("sundhedskort", "sygesikring", "gule kort", "gul kort", "gulekort", "gulkort"),
@@ -20,14 +20,14 @@ _AFTER_WORD = (
         "DK_MITID",
         ("mitid", "nemid"),
         r"(?:mitid|nemid)[^\n\d]{0,25}?",
-        r"(?:\d{4}-?\d{4,8}(?:-\d{4})?|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})",
+        r"(?:[A-Z]?\d{3}-\d{3}-\d{3}|\d{4}-?\d{4,8}(?:-\d{4})?|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})",
     ),
     (
         "FOREIGN_ID",
         ("opholds", "udlændinge", "id-kort", "idkort", "nationalt id"),
         r"(?:opholds(?:kort|tilladelse)|udlændinge-?(?:nr|nummer|id)|id-?kort|nationalt id)"
         r"[^\n\d]{0,25}?",
-        r"[A-Z]{0,3}\d{6,12}",
+        r"[A-Z]{0,3}\d{6,12}|\d\d(?:-\d\d){4}",
     ),
 )
 _WORDED = tuple(

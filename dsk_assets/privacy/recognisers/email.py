@@ -11,7 +11,7 @@ _LOCAL = r"[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?"
 _DOMAIN = r"[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,6}"
 _PLAIN = re.compile(rf"(?<![\w.+-])({_LOCAL})@(\[[\da-f.:]+\]|{_DOMAIN})", re.IGNORECASE)
 _HIDDEN = re.compile(
-    rf"(?<![\w.+-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?| snabel-?a | at )"
+    rf"(?<![\w.+-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?| snabel-?a | at | @ ?|@ )"
     r"([^\W_][\w-]*(?:(?:\.| ?[\[({]?(?:dot|punktum|prik)[\])}]? ?)[^\W_][\w-]*){1,4})(?![\w-])",
     re.IGNORECASE,
 )
@@ -40,7 +40,13 @@ class EmailDkRecognizer(DanishRecognizer):
                 if match[1].lower() not in _ROLE:
                     yield Hit("EMAIL_ADDRESS", match.start(), match.end(), 0.95)
         lower = text.lower()
-        if not ("snabel" in lower or _BRACKETED.search(lower) or _BARE.search(lower)):
+        if not (
+            "snabel" in lower
+            or " @" in text
+            or "@ " in text
+            or _BRACKETED.search(lower)
+            or _BARE.search(lower)
+        ):
             return
         for match in _HIDDEN.finditer(text):
             bare = " at " in match.group().lower()

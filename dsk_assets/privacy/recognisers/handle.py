@@ -11,7 +11,7 @@ from dsk_assets.privacy.recognisers.tables import cells
 
 _AT = re.compile(r"(?<![\w@.+-])@[A-Za-z](?:[\w.]{1,28}\w)(?!@)")
 _LABELLED = re.compile(
-    r"(?<![\w-])(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
+    r"(?<!\w)(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
     r"|discord|gamertag|profilnavn|nick(?:name)?)\s?[:=]\s?(?P<v>[^\W_][\w.@-]{1,38}\w)",
     re.IGNORECASE,
 )
@@ -26,12 +26,15 @@ _SPEAKER = re.compile(r"(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
 _PERSONAL_URL = re.compile(
     r"(?<![\w@])(?:https?://)?(?:[\w-]+\.)?(?:facebook\.com/(?!events|groups|sharer|pages)"
     r"|linkedin\.com/in/|instagram\.com/|twitter\.com/|(?<![\w])x\.com/|tiktok\.com/@"
-    r"|github\.com/|youtube\.com/@|snapchat\.com/add/|(?:[\w-]+\.)+[a-z]{2,}/~)[\w.%-]{2,60}",
+    r"|github\.com/|youtube\.com/@|snapchat\.com/add/|(?:[\w-]+\.)+[a-z]{2,}/~)[\w.%-]{2,60}"
+    r"|https?://[\w.-]+/(?:[\w-]+/){0,3}(?:medarbejdere?|ansatte?|profil(?:er)?|personer?|people"
+    r"|staff|users?|brugere?|authors?|forfattere?)/[^\W\d_]{2,}(?:[-_.][^\W\d_]{2,}){1,4}",
     re.IGNORECASE,
 )
 _SITES = (
     *("facebook.", "linkedin.", "instagram.", "twitter.", "x.com", "tiktok.", "github."),
-    *("youtube.", "snapchat.", "/~"),
+    *("youtube.", "snapchat.", "/~", "medarbejder", "ansat", "profil", "person", "people/"),
+    *("staff/", "user", "bruger", "author", "forfatter"),
 )
 _LABELS = word_list("line_labels")
 _HEADING = re.compile(r"^(?:bruger(?:navn|id)?|user(?:name)?|login|initialer)$", re.IGNORECASE)

@@ -16,7 +16,10 @@ _GEO = re.compile(
     r"5(?<![\d.,]5)[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
 )
 _IP = re.compile(r"\bip\b|ip-|adresse|login|log\b|klient|host|server", re.IGNORECASE)
-_VERSION = re.compile(r"version|udgave|\bv\.?$|release|opdater|§|afsnit|punkt|pkt", re.IGNORECASE)
+_VERSION = re.compile(
+    r"\bring|tlf|telefon|mobil|version|udgave|\bv\.?$|release|opdater|§|afsnit|punkt|pkt",
+    re.IGNORECASE,
+)
 
 
 class NetworkIdRecognizer(DanishRecognizer):

@@ -12,7 +12,7 @@ _POSITIVE = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
-    r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|konto|batch|\bean\b|serie|reference|sagsn|journaln"
+    r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|konto|batch|\bean\b|serie|reference|sagsn|journaln|j\.? ?nr"
     r"|bilag|cvr|\bse-?n|momsn|timestamp|matr|kunden|policen|medlemsn|kørekort|\bkr\b|beløb"
     r"|postordre|version|gln|cpr|bestilling|reg\.? ?n|lønn|medarbejdern",
     re.IGNORECASE,

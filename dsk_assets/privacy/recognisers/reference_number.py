@@ -25,6 +25,9 @@ _CASE_NUMBER = re.compile(
     r"(?P<v>[A-ZÆØÅ]{0,6}[-/ ]?\d[\w./-]{2,30}[\w])(?![\w])",
     re.IGNORECASE,
 )
+_CASE_SLASHED = re.compile(
+    r"(?<![^\W_])(?:sag|sagen|journal) (?P<v>\d[\d.-]{0,9}/\d{2,6})(?![\w/])", re.IGNORECASE
+)
 _KL = re.compile(
     r"(?<![\w.])(?:\d\d\.\d\d\.\d\d-[A-Z]\d\d-\d{1,6}-\d\d|[A-Z]{3,4}-20\d\d-\d{4,6})(?![\w-])"
 )
@@ -62,6 +65,9 @@ class CaseNumberRecognizer(DanishRecognizer):
         for match in _CASE_NUMBER.finditer(text):
             if sum(c.isdigit() for c in match["v"]) >= 3:
                 yield Hit("CASE_NUMBER", match.start("v"), match.end("v"), 0.75)
+        for match in _CASE_SLASHED.finditer(text):
+            if sum(c.isdigit() for c in match["v"]) >= 6:
+                yield Hit("CASE_NUMBER", match.start("v"), match.end("v"), 0.6)
         for match in _KL.finditer(text):
             yield Hit("CASE_NUMBER", match.start(), match.end(), 0.6)
         for cell in cells(text):

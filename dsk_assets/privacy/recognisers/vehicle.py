@@ -7,6 +7,7 @@ from typing import ClassVar
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 
 _PLATE = re.compile(r"(?<![\w-])[A-ZÆØÅ]{2}(?P<a>[ ]?)\d\d(?P<b>[ .]?)\d{3}(?![\w])(?![.,-]\d)")
+_SMALL = re.compile(r"(?<![\w-])[A-ZÆØÅ]{2} ?\d{3,4}(?![\w]| ?\d)(?![.,-]\d)")
 _POSITIVE = re.compile(
     r"\bbil\b|bilen|\breg\.? ?n|registrerings|nummerplade|køretøj|kørte|parker|trailer|kendemærke"
     r"|motorcykel|knallert|varevogn|personbil|påkørt|påkører|\bplade|stelnummer",
@@ -25,7 +26,7 @@ class PlateRecognizer(DanishRecognizer):
     """Danish plates: two letters and five digits (``AB 12 345``); VIN after a word for it.
 
     Sources: nrpl.dk; ISO 3779 for the 17 characters of a VIN (no I, O, Q). Two letters and five
-    digits are also the form of article numbers, so a plate written without its two spaces needs
+    digits (four for trailers, three for tractors) are also the form of article numbers, so a plate written without its two spaces needs
     an explaining word, and other words veto. Patterns distinguish case: in *af 12 345* the
     letters are a word.
     """
@@ -41,6 +42,9 @@ class PlateRecognizer(DanishRecognizer):
             spaced = match["a"] and match["b"]
             if near == 1 or (near == 0 and spaced):
                 yield Hit("DK_LICENSE_PLATE", match.start(), match.end(), 0.85 if near else 0.5)
+        for match in _SMALL.finditer(text):
+            if explained(text, match.start(), _POSITIVE, _NEGATIVE) == 1:
+                yield Hit("DK_LICENSE_PLATE", match.start(), match.end(), 0.75)
         for match in _VIN.finditer(text):
             if explained(text, match.start(), _VIN_WORDS) == 1:
                 yield Hit("VIN", match.start(), match.end(), 0.85)
