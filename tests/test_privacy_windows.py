@@ -105,5 +105,5 @@ def test_a_long_table_keeps_its_headings(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_forty_million_characters_are_searched_in_pieces() -> None:
     text = "Ganske almindelig tekst uden noget i sig. " * 1_000_000 + "Cpr 170389-1234."
     assert len(text) > 40_000_000
-    (found,) = Analyser(structured_recognisers(), STRUCTURED).find(text)
-    assert (found.entity, text[found.start : found.end]) == ("DK_CPR", "170389-1234")
+    found = Analyser(structured_recognisers(), STRUCTURED).find(text)
+    assert {(f.entity, text[f.start : f.end]) for f in found} == {("DK_CPR", "170389-1234")}

@@ -94,6 +94,6 @@ class PaymentCardRecognizer(DanishRecognizer):
             digits = re.sub(r"\D", "", match.group())
             near = explained(text, match.start(), _CARD_WORDS, _NEGATIVE)
             grouped = re.fullmatch(r"[3-6]\d{3}([ -])\d{4}\1\d{4}\1\d{4}", match.group())
-            known = len(digits) in (15, 16) and digits[0] in "3456"
+            known = match.group().isdigit() and len(digits) in (15, 16) and digits[0] in "3456"
             if passes_luhn(digits) and (near == 1 or (near == 0 and (grouped or known))):
                 yield Hit("CREDIT_CARD", match.start(), match.end(), 0.9)

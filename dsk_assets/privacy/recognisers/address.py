@@ -40,7 +40,7 @@ _WITH_POST = re.compile(
 )
 _LABELLED = re.compile(
     rf"(?i:adresse|bopæl|bor på|boende|bor i|flyttet til|leveres til|sendt til)\W{{1,3}}"
-    rf"(?P<all>(?:{_CAP}{_GAP}){{1,4}}{_NUMBER}(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?)"
+    rf"(?P<all>(?!Stk)(?:{_CAP}{_GAP}){{1,4}}{_NUMBER}(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?)"
 )
 _LABELS = ("adresse", "bopæl", "bor på", "boende", "bor i", "flyttet til", "leveres", "sendt til")
 _POST = re.compile(rf"(?<![\w.,/-])(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN})")

@@ -23,7 +23,8 @@ _BORN = re.compile(
     re.IGNORECASE,
 )
 _OTHER = re.compile(
-    r"født (?:før|efter|senest|tidligst|mellem)|dato(?<!fødselsdato)\b|henvist|modtaget|sendt"
+    r"født (?:før|efter|senest|tidligst|mellem|fra|i perioden)"
+    r"|dato(?<!fødselsdato)\b|henvist|modtaget|sendt"
     r"|indmeldt|ansat|oprettet|begravet|viet|(?<!født )(?<!f\. )\bd\."
     r"|død|møde",
     re.IGNORECASE,

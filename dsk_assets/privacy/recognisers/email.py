@@ -11,7 +11,8 @@ _LOCAL = r"[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?"
 _DOMAIN = r"[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,6}"
 _PLAIN = re.compile(rf"(?<![\w.+-])({_LOCAL})@(\[[\da-f.:]+\]|{_DOMAIN})", re.IGNORECASE)
 _HIDDEN = re.compile(
-    rf"(?<![\w.+-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?| snabel-?a | at | @ ?|@ )"
+    rf"(?<![\w.+-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?"
+    r"| snabel-?a | at | @ ?|@ )"
     r"([^\W_][\w-]*(?:(?:\.| ?[\[({]?(?:dot|punktum|prik)[\])}]? ?)[^\W_][\w-]*){1,4})(?![\w-])",
     re.IGNORECASE,
 )

@@ -7,20 +7,20 @@ from typing import ClassVar
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, after_name, explained
 
 _POSITIVE = re.compile(
-    r"tlf|telefo|\btel\b|\btel\.|mobil|\bmob\b|ring(?:e|er|es|et|ede|s)?\b|opkald|samtale|\bsms|\bfax|kontakt"
+    r"tlf|telefo|\btel\b|\btel\.|mobil|\bmob\b|\bring(?:e|er|es|et|ede|s)?\b|opkald|samtale|\bsms|\bfax|kontakt"
     r"|nummer er|nummeret er|lokalnummer|direkte|træffes|fange|hotline|whatsapp|\bnr\.? er",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
-    r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|konto|batch|\bean\b|serie|reference|sagsn|journaln|j\.? ?nr"
-    r"|bilag|cvr|\bse-?n|momsn|timestamp|matr|kunden|policen|medlemsn|kørekort|\bkr\b|beløb"
-    r"|postordre|version|gln|cpr|bestilling|reg\.? ?n|lønn|medarbejdern",
+    r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|konto|batch|\bean\b|serie|reference|sagsn|journaln"
+    r"|j\.? ?nr|bilag|cvr|\bse-?n|momsn|timestamp|matr|kunden|policen|medlemsn|kørekort|\bkr\b"
+    r"|beløb|postordre|version|gln|cpr|bestilling|reg\.? ?n|lønn|medarbejdern",
     re.IGNORECASE,
 )
 _PREFIX = r"(?:(?:\(?(?:\+|00) ?45\)?)[ .-]?)"
 _SEP = r"(?:[ .]|-|/|\n)"
 _DANISH = re.compile(
-    rf"(?<![\w+])(?<!\d[ .,/:-])(?<![^\W\d_]-)(?P<cc>{_PREFIX})?"
+    rf"(?<![\w+§])(?<!§ )(?<!\d[ .,/:-])(?<![^\W\d_]-)(?P<cc>{_PREFIX})?"
     rf"(?P<v>[2-9]\d(?:{_SEP}\d\d){{3}}|[2-9]\d{{3}}{_SEP}\d{{4}}|[2-9]\d\d?{_SEP}\d{{3}}{_SEP}\d{{3}}"
     rf"|[2-9]\d\d{_SEP}\d\d{_SEP}\d{{3}}|[2-9]\d\d{_SEP}\d{{3}}{_SEP}\d\d|[2-9]\d{{7}})"
     rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d)"

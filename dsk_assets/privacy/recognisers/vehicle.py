@@ -26,9 +26,9 @@ class PlateRecognizer(DanishRecognizer):
     """Danish plates: two letters and five digits (``AB 12 345``); VIN after a word for it.
 
     Sources: nrpl.dk; ISO 3779 for the 17 characters of a VIN (no I, O, Q). Two letters and five
-    digits (four for trailers, three for tractors) are also the form of article numbers, so a plate written without its two spaces needs
-    an explaining word, and other words veto. Patterns distinguish case: in *af 12 345* the
-    letters are a word.
+    digits (four for trailers, three for tractors) are also the form of article numbers, so a
+    plate written without its two spaces, or with fewer digits, needs an explaining word, and other
+    words veto. Patterns distinguish case: in *af 12 345* the letters are a word.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_LICENSE_PLATE", "VIN")
