@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from dsk_assets.evidence import sequencer
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
@@ -84,15 +86,18 @@ def make(
     *inputs: Snapshot | Source,
     zone: Zone = Zone.CURATED,
     files: dict[str, Any] | None = None,
+    table: pa.Table | None = None,
     **counts: int,
 ) -> Snapshot:
-    """Materialise *asset* from *inputs*: one small file, or those given."""
+    """Materialise *asset* from *inputs*: one small file, or those given, and a *table*."""
 
     files = files or {"content.json": [asset, partition]}
 
     def produce(out: Output) -> None:
         for name, content in files.items():
             out.json(name, content)
+        if table is not None:
+            out.table("table", [table], table.schema)
         out.count(**counts)
 
     return catalog.materialise(
@@ -150,7 +155,8 @@ def donation(catalog: Catalog, key: str) -> tuple[Snapshot, list[Snapshot]]:
         zone=Zone.EVIDENCE, files={"admission.json": admission},
     )  # fmt: skip
     redacted = search.only("document/")
-    decisions = make(catalog, "filtering/decisions", key, redacted, admitted)
+    rows = pa.table({"doc_id": ["d1", "d2"], "kept": [True, False]})
+    decisions = make(catalog, "filtering/decisions", key, redacted, admitted, table=rows)
     shards = make(
         catalog, "corpus/shards", key, decisions, redacted, admitted,
         files={"tokens/00000.bin": [1, 2, 3], "shard/part-0.json": [0]}, tokens=3,

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from securesystemslib.signer import CryptoSigner
 
@@ -63,6 +65,16 @@ def test_an_untouched_lake_verifies_and_its_limits_are_said(home: Home):
 def test_a_byte_of_a_shard(home: Home):
     path = next(home.lake.glob(f"curated/{SHARDS}/{DONATIONS[0]}/*/tokens/00000.bin"))
     flip(path)
+    fault = wrong(checked(home))["file-changed"]
+    assert fault.place == str(path.relative_to(home.lake))
+    assert fault.affects == REACHED
+
+
+def test_a_row_of_a_table(home: Home):
+    path = next(home.lake.glob(f"curated/filtering/decisions/{DONATIONS[1]}/*/table/*.parquet"))
+    rows = pq.read_table(path).to_pylist()
+    rows[1]["kept"] = True
+    pq.write_table(pa.Table.from_pylist(rows), path)
     fault = wrong(checked(home))["file-changed"]
     assert fault.place == str(path.relative_to(home.lake))
     assert fault.affects == REACHED
