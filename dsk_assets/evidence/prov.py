@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from dsk_assets.errors import MissingInputError
+from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot, asset_partitions
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.progress import track
@@ -245,12 +245,12 @@ def _of_input(dependency: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _donor(one: Snapshot) -> str | None:
-    """The donor's company number, unless the manifest has been erased."""
+    """The donor's company number, unless the manifest is gone or damaged."""
     if one.asset != LANDING:
         return None
     try:
         return str(one.json("manifest.json")["donor"]["cvr"])
-    except MissingInputError:
+    except (CorruptedError, MissingInputError):
         return None
 
 

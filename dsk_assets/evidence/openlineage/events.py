@@ -30,7 +30,7 @@ from openlineage.client.generated import (
 from openlineage.client.serde import Serde
 from openlineage.client.uuid import generate_static_uuid
 
-from dsk_assets.errors import MissingInputError
+from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.openlineage import assets, datasets, facets
@@ -221,19 +221,19 @@ def _partition(asset: str, partition: str) -> base_subset_dataset.PartitionSubse
 
 
 def _manifest(snapshot: Snapshot) -> dict[str, Any] | None:
-    """The manifest of a landed donation, unless it has been erased."""
+    """The manifest of a landed donation, unless it is gone or damaged."""
     if snapshot.asset != LANDING:
         return None
-    with contextlib.suppress(MissingInputError):
+    with contextlib.suppress(CorruptedError, MissingInputError):
         manifest: dict[str, Any] = snapshot.json(MANIFEST)
         return manifest
     return None
 
 
 def _decision(snapshot: Snapshot) -> admission.Decision | None:
-    """The decision that a gate's materialisation holds, unless it has been erased."""
+    """The decision that a gate's materialisation holds, unless it is gone or damaged."""
     if snapshot.asset.startswith("gate/"):
-        with contextlib.suppress(MissingInputError):
+        with contextlib.suppress(CorruptedError, MissingInputError):
             return admission.decision(snapshot)
     return None
 
