@@ -257,6 +257,17 @@ def test_the_evidence_of_the_night_verifies_against_dagster_too(
     assert report.counts["statements"] > 60
     decision = admission.decision(night.catalog().require("gate/evidence", "1.0.0"))
     assert decision.admitted
+    from dsk_assets.definitions import defs
+
+    job = defs.resolve_job_def("evidence")
+    assert job.execute_in_process(instance=instance).success
+    key = dg.AssetCheckKey(dg.AssetKey(["transparency", "verification"]), "evidence")
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+    assert len(records) >= 2
+    shown = records[0].event.dagster_event.asset_check_evaluation_data
+    assert shown.severity is dg.AssetCheckSeverity.WARN
+    assert shown.metadata["refused"].value == 0
+    assert stale(night.catalog()) == []
 
 
 def test_a_second_night_finds_nothing_stale(night: Night, instance: dg.DagsterInstance):
