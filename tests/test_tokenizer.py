@@ -208,3 +208,14 @@ def test_a_missing_or_unreadable_corpus_yaml_is_named(tmp_path: Path) -> None:
     (tmp_path / "corpus.yaml").write_text("release: [")
     with pytest.raises(SettingsError, match="not readable YAML"):
         load_corpus(tmp_path)
+
+
+def test_a_long_document_is_cut_after_lines_and_has_the_tokens_of_a_whole_one(
+    trained: Vocabulary,
+) -> None:
+    text = "".join(f"aften på Ærø {number}.\n" for number in range(PIECE // 8))
+    assert len(text) > 2 * PIECE
+    assert text[PIECE - 1] != "\n", "a cut at the size alone would divide a line"
+    [encoded] = encode_documents(trained, [("d", text)])
+    whole = trained.tokenizer.encode(text, add_special_tokens=False).ids
+    assert encoded.tokens[:-1].tolist() == whole

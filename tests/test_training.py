@@ -1,5 +1,6 @@
 """Training: the same bits every time, also after a kill, from sequences that can be computed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -345,3 +346,35 @@ def test_a_wrong_training_yaml_is_named(
     write(catalog.settings.consortium / "training.yaml", TRAINING | change)
     with pytest.raises(SettingsError, match=f"training.yaml: .*{message}"):
         load_training(catalog.settings.consortium)
+
+
+def test_gradients_are_clipped(trained: Catalog, tmp_path: Path, monkeypatch) -> None:
+    """A limit far below the optimiser's epsilon leaves nothing to learn from."""
+    monkeypatch.setattr("dsk_assets.training.trainer.MAX_GRADIENT_NORM", 1e-14)
+    stopped = train(prepare(tmp_path), "1.0.0").json("run.json")
+    learning = trained.require("training/run", "test-1.0.0").json("run.json")
+    assert stopped["firstLoss"] == learning["firstLoss"]
+    assert stopped["lastLoss"] > learning["lastLoss"] + 0.1
+
+
+def test_dropout_is_the_same_after_a_stop(trained: Catalog, tmp_path: Path) -> None:
+    """Random numbers belong to a step, so a run that goes on from a checkpoint repeats them."""
+    runs = []
+    for name in ("straight", "stopped"):
+        catalog = open_catalog(tmp_path / name)
+        save_base(catalog, steps(trained)[-1])
+        folder = catalog.settings.consortium / "models" / "base"
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        (folder / "config.json").write_text(json.dumps(config | {"attention_dropout": 0.5}))
+        choice = {"name": "base", "version": "1", "given": "models/base/tokenizer.json"}
+        write(catalog.settings.consortium / "corpus.yaml", CORPUS | {"tokenizer": choice})
+        base(catalog)
+        prepare(tmp_path / name)
+        runs.append(catalog)
+    straight, stopped = runs
+    checkpoint(stopped, checkpoints(stopped)[0])
+    for catalog in (straight, Catalog(stopped.settings, run_id="later")):
+        train(catalog, "1.0.0")
+    assert [one.digest for one in steps(straight)] == [one.digest for one in steps(stopped)]
+    plain = trained.require("training/run", "test-1.0.0").json("run.json")
+    assert steps(straight)[-1].counts["loss"] != plain["lastLoss"]
