@@ -368,7 +368,7 @@ def test_the_commands(catalog: Catalog, receiver: Receiver, monkeypatch: pytest.
     assert run(main, ["openlineage", "status"]).exit_code == 1
     receiver.set("take")
     done = run(main, ["openlineage", "deliver"])
-    assert (done.exit_code, "6 delivered, 0 waiting" in done.output) == (0, True)
+    assert (done.exit_code, "6 delivered now, 0 waiting" in done.output) == (0, True)
     wrong = run(main, ["openlineage", "replay", "--from", "last week"])
     assert wrong.exit_code == 2
     assert "neither a number nor a date" in wrong.output

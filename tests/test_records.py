@@ -143,6 +143,23 @@ def test_pages_are_valid_accessible_and_load_nothing(made: Snapshot) -> None:
         assert [h.get("id") for h in page.xpath("//h3")] == [f"f{one}" for one in FIELDS]
 
 
+def test_a_plain_page_shows_what_each_gate_expected_and_found(made: Snapshot) -> None:
+    refused = {"en": ("refused", "The approval has expired."), "da": ("afvist", "Godkendelsen er")}
+    for language, (word, reason) in refused.items():
+        source = text(made, f"gate_results/gates.{language}.html")
+        page = html.fromstring(source)
+        assert page.get("lang") == language
+        assert not page.xpath("//script | //link | //img | //iframe | //*[@src] | //*[@style]")
+        assert all(cell.get("scope") == "col" for cell in page.xpath("//th"))
+        first, *others = page.xpath("//section")
+        shown = " ".join(first.text_content().split())
+        assert shown.startswith(f"approval · {MUSEUM} – {word}")
+        assert "at least 1" in shown
+        assert reason in shown
+        assert len(others) >= 8
+        assert not any(word in one.xpath("./h2")[0].text_content() for one in others)
+
+
 def test_cards_are_read_by_the_hub_library(made: Snapshot) -> None:
     dataset = DatasetCard(text(made, CARDS[0]), ignore_metadata_errors=False).data
     assert dataset.license == ["cc0-1.0", "other"]
@@ -259,7 +276,7 @@ def test_nothing_is_published_that_a_gate_refuses(
 def test_before_training_there_is_no_model_card(copy: Catalog) -> None:
     shutil.rmtree(Path(copy.lake.root) / "evidence/statements/training")
     made = records(copy, "1.0.0")
-    assert made.counts["records"] == 2
+    assert made.counts["records"] == 3
     content = made.json("public_summary/public-summary.json")
     assert content["model"] is None
     jsonschema.validate(content, json.loads(SCHEMA.read_text("utf-8")))
@@ -278,7 +295,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def test_a_record_is_added_by_adding_a_file(copy: Catalog, added: str) -> None:
     made = records(copy, "1.0.0")
     assert text(made, f"{added}/SHA256SUMS") == copy.require("corpus/release", "1.0.0").digest
-    assert made.counts["records"] == 4
+    assert made.counts["records"] == 5
 
 
 @pytest.mark.parametrize(

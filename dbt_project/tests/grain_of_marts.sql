@@ -9,6 +9,7 @@
     'corpus_composition': 'release, donation',
     'checkpoint_exposure': 'checkpoint, donation',
     'gate_overview': 'gate, partition',
+    'gate_findings': 'gate, partition, judged_asset, measure, expected',
 } %}
 
 {% for mart, grain in grains.items() %}

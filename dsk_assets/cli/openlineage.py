@@ -37,7 +37,7 @@ def _tell(report: "Report", as_json: bool) -> None:
         click.echo(f"{report.events} events, one for each materialisation")
         for one in report.receivers:
             name = str(report.file) if one.receiver == "file" else one.receiver
-            click.echo(f"  {name}: {one.delivered} delivered, {one.waiting} waiting")
+            click.echo(f"  {name}: {one.delivered} delivered now, {one.waiting} waiting")
             if one.problem:
                 click.echo(f"    ended early: {one.problem}")
             for key, reason in one.refused[:SHOWN]:

@@ -71,7 +71,8 @@ class Facts:
     ``updated`` is the newest of the days on which release and checkpoint were made and on which
     the provider last went through what it declares. ``languages`` are tokens by language of the
     donations that are still current, ``funnel`` documents by outcome, stage and rule, ``gates``
-    the decisions on release, donations and checkpoint.
+    the decisions on release, donations and checkpoint, ``findings`` every expectation of these and
+    of what was refused.
     """
 
     provider: Provider
@@ -90,6 +91,7 @@ class Facts:
     languages: Mapping[str, int]
     funnel: tuple[Mapping[str, Any], ...]
     gates: tuple[Mapping[str, Any], ...]
+    findings: tuple[Mapping[str, Any], ...]
     checkpoint: Checkpoint | None
 
     @property
@@ -146,6 +148,11 @@ def gather(
             row for row in _rows(warehouse, "filtering_funnel") if row["donation"] in keys
         ),
         gates=tuple(row for row in _rows(warehouse, "gate_overview") if row["partition"] in judged),
+        findings=tuple(
+            row
+            for row in _rows(warehouse, "gate_findings")
+            if row["partition"] in judged or not row["admitted"]
+        ),
         checkpoint=None if checkpoint is None else _checkpoint(catalog, checkpoint),
     )
 
