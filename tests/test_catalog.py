@@ -296,3 +296,24 @@ def test_a_home_that_is_no_folder_is_named(tmp_path: Path):
 def test_statements_hold_no_text_of_counts_but_numbers(catalog: Catalog):
     snapshot = numbers(catalog, [1, 2, 3])
     assert json.dumps(snapshot.counts) == '{"total": 6}'
+
+
+def test_a_large_statement_is_decoded_once_until_its_bytes_change(catalog: Catalog) -> None:
+    inputs = [Source(f"delivery-{number}", "0" * 64) for number in range(1000)]
+
+    def write(number: int) -> Snapshot:
+        return catalog.materialise(
+            "corpus/tokenizer", None, zone=Zone.CURATED, inputs=inputs,
+            config={"n": number}, code_version="1", produce=lambda out: out.json("a.json", number),
+        )  # fmt: skip
+
+    write(1)
+    first = catalog.require("corpus/tokenizer")
+    assert catalog.require("corpus/tokenizer") is first
+    assert catalog.planning().require("corpus/tokenizer") is first
+    write(2)
+    assert catalog.require("corpus/tokenizer").json("a.json") == 2
+    path = Path(catalog.lake.root) / "evidence/statements/corpus/tokenizer/_/000002.json"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(CorruptedError, match="not a readable statement"):
+        catalog.require("corpus/tokenizer")

@@ -31,6 +31,9 @@ from dsk_assets.lake.store import Lake, Zone
 from dsk_assets.lake.tables import read_batches, write_parquet
 from dsk_assets.settings import Settings
 
+LARGE = 65_536
+"""Bytes of a statement from which on its decoded form is kept."""
+
 
 class Stale(Exception):
     """Raised instead of working by a catalog that only plans; see :meth:`Catalog.planning`."""
@@ -207,11 +210,13 @@ class Catalog:
         self.run_id = run_id
         self.made: list[tuple[str, str | None]] = []
         self._planning = False
+        self._decoded: dict[str, tuple[bytes, Snapshot]] = {}
 
     def planning(self) -> "Catalog":
         """A view that writes nothing: :meth:`materialise` raises :class:`Stale` instead."""
         view = Catalog(self.settings, self.run_id)
         view._planning = True
+        view._decoded = self._decoded
         return view
 
     @property
@@ -349,7 +354,21 @@ class Catalog:
         return f"{folder}/{number:06d}.json"
 
     def _load(self, path: str) -> Snapshot:
+        """The materialisation that the statement under *path* tells of.
+
+        A large statement, of an asset that reads all donations, is asked for once for each
+        donation: it is read again each time, but decoded again only when its bytes are others.
+        """
         data = self.lake.read(path)
+        known = self._decoded.get(path)
+        if known is not None and known[0] == data:
+            return known[1]
+        snapshot = self._decode(path, data)
+        if len(data) > LARGE:
+            self._decoded[path] = data, snapshot
+        return snapshot
+
+    def _decode(self, path: str, data: bytes) -> Snapshot:
         try:
             envelope = open_envelope(data)
             statement = envelope.statement
