@@ -113,6 +113,13 @@ DECISION = f"files/evidence/gate/spans/{DONATIONS[0]}"
 SHARDS = f"statements/corpus/shards/{DONATIONS[0]}/000001.json"
 
 
+def other_letter(path: Path) -> None:
+    """Change a letter of the checkpoint's signature to another that Base64 has."""
+    data = bytearray(path.read_bytes())
+    data[-4] = ord("B") if data[-4] == ord("A") else ord("A")
+    path.write_bytes(data)
+
+
 @pytest.mark.parametrize(
     ("name", "tamper", "code"),
     [
@@ -123,7 +130,7 @@ SHARDS = f"statements/corpus/shards/{DONATIONS[0]}/000001.json"
         (SHARDS, lambda path: path.write_bytes(b"{}"), "statement-unreadable"),
         (f"proofs/{SHARDS}.tlog-proof", Path.unlink, "proof-wrong"),
         ("leaves", flip, "log-root"),
-        ("checkpoint", lambda path: flip(path, -4), "log-unsigned"),
+        ("checkpoint", other_letter, "log-unsigned"),
         (DECISION, lambda folder: flip(next(folder.glob("*/result.json"))), "file-changed"),
     ],
 )

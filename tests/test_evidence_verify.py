@@ -11,15 +11,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from securesystemslib.signer import CryptoSigner
 
-from dsk_assets.evidence import attestations, keys, log, predicates, sequencer
+from dsk_assets.cli.main import main
+from dsk_assets.evidence import attestations, details, keys, log, predicates, sequencer
 from dsk_assets.evidence.catalog import Output
 from dsk_assets.evidence.entries import Entry
 from dsk_assets.evidence.notes import Checkpoint, Note
 from dsk_assets.evidence.statements import Source
 from dsk_assets.evidence.verify.faults import TEXTS, Fault
 from dsk_assets.evidence.verify.lake import Report, policy, verify
+from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.lake.digests import sha256_bytes, sha256_json
 from dsk_assets.lake.store import Zone
 from tests.evidence_lake import CHECKPOINT, DONATIONS, REACHED, RELEASE, Home, build, make
@@ -437,3 +440,30 @@ def test_the_policy_and_the_platform_ask_for_the_same_signatures():
     assert policy()["signatures"] == {
         name: list(roles) for name, roles in predicates.SIGNATURES.items()
     }
+
+
+def test_a_detail_erased_by_the_rules_is_no_fault(home: Home):
+    catalog = home.catalog()
+    withdraw(catalog, DONATIONS[0], dt.date(2090, 1, 1), "Inga Opfundet asked for it")
+    details.erase(catalog, "withdrawal/donation", DONATIONS[0], 1, "case 17")
+    assert not wrong(checked(home))
+
+
+def test_what_stops_the_verification_ends_the_command_with_2(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+):
+    """Exit code 1 says that nothing is wrong; no crash may say so."""
+    monkeypatch.setenv("DSK_HOME", str(home.lake.parent))
+    folder = next(path.parent for path in home.lake.rglob("evidence/log/checkpoint"))
+    (folder / "checkpoint").unlink()
+    (folder / "checkpoint").mkdir()
+    result = CliRunner().invoke(main, ["evidence", "verify"])
+    assert result.exit_code == 2
+
+
+def test_a_stray_file_beside_a_statement_hides_no_other_fault(home: Home):
+    flip(next(home.lake.glob(f"curated/{SHARDS}/{DONATIONS[0]}/*/tokens/00000.bin")))
+    for name in ("copy.json", "000009.json"):
+        statement = next(home.lake.glob(f"evidence/statements/{SHARDS}/{DONATIONS[0]}/000001.json"))
+        statement.with_name(name).write_text("{}")
+    assert "file-changed" in wrong(checked(home))

@@ -4,11 +4,16 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from dsk_assets.errors import safe_message
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
+
+if TYPE_CHECKING:
+    from dsk_assets.evidence.verify.lake import Report
 
 
 def _catalog() -> Catalog:
@@ -35,25 +40,34 @@ def verify(new: bool, earlier: tuple[Path, ...], as_json: bool, lang: str) -> No
     Ends with 0 when all is proven, with 1 when nothing is wrong but the proof has limits, which
     are named, and with 2 when something is wrong.
     """
-    from dsk_assets.evidence.verify import lake
-    from dsk_assets.lake.progress import shown
-
     catalog = _catalog()
-    kept = {str(path): path.read_bytes() for path in earlier}
-    with shown():
-        if (catalog.settings.dagster_home / "dagster.yaml").exists():
-            from dsk_assets.defs.told import told_at_home
-
-            os.environ.setdefault("DAGSTER_HOME", str(catalog.settings.dagster_home))
-            report = lake.verify(catalog, full=not new, earlier=kept, told=told_at_home(catalog))
-        else:
-            report = lake.verify(catalog, full=not new, earlier=kept)
+    report = _verified(catalog, new, earlier)
     click.echo(
         json.dumps(report.as_json(), indent=1, ensure_ascii=False)
         if as_json
         else report.as_text(lang)
     )
     sys.exit(report.exit_code)
+
+
+def _verified(catalog: Catalog, new: bool, earlier: tuple[Path, ...]) -> "Report":
+    """The report; evidence so damaged that there can be none ends the command with 2."""
+    from dsk_assets.evidence.verify import lake
+    from dsk_assets.lake.progress import shown
+
+    kept = {str(path): path.read_bytes() for path in earlier}
+    try:
+        with shown():
+            if not (catalog.settings.dagster_home / "dagster.yaml").exists():
+                return lake.verify(catalog, full=not new, earlier=kept)
+            from dsk_assets.defs.told import told_at_home
+
+            os.environ.setdefault("DAGSTER_HOME", str(catalog.settings.dagster_home))
+            told = told_at_home(catalog)
+            return lake.verify(catalog, full=not new, earlier=kept, told=told)
+    except Exception as error:
+        click.echo(f"WRONG  the evidence cannot be verified: {safe_message(error)}", err=True)
+        sys.exit(2)
 
 
 @click.command()

@@ -12,6 +12,7 @@ from functools import cache
 import dagster as dg
 
 from dsk_assets.defs import metadata
+from dsk_assets.errors import DskError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.lake import Told
@@ -27,7 +28,10 @@ def told(catalog: Catalog, instance: dg.DagsterInstance) -> Told:
 
     @cache
     def history(asset: str, partition: str | None) -> dict[str, Snapshot]:
-        made = catalog.history(asset, partition)
+        try:
+            made = catalog.history(asset, partition)
+        except DskError:  # an unreadable statement is a fault of its own
+            return {}
         return {snapshot.statement_digest: snapshot for snapshot in made}
 
     def compare(graph: Graph) -> Iterator[Fault]:

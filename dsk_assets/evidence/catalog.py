@@ -243,7 +243,8 @@ class Catalog:
     def numbers(self, asset: str, partition: str | None = None) -> list[int]:
         """Numbers of an asset partition's materialisations, from 1; no statement is opened."""
         names = self.lake.names(f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}")
-        return [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
+        return [int(stem) for stem in stems if stem.isdecimal()]
 
     def numbered(self, asset: str, partition: str | None, number: int) -> Snapshot:
         """The materialisation *number*; :class:`MissingInputError` where its statement is gone."""

@@ -275,8 +275,9 @@ def _attestations(graph: Graph) -> Iterator[Fault]:
 
 
 def _spoken_of(graph: Graph, one: Statement) -> set[str]:
-    """The digests of what a statement made and read, and of what its decisions judged."""
+    """The digests of what a statement made and read, what its decisions judged, and its detail."""
     digests = {one.digest_of(), *(digest for _, digest in one.files)}
+    digests.add(str(one.predicate.get("detail", "")))
     for source in (one, *graph.inputs_of(one)):
         digests.update(used.digest for used in source.inputs)
     return digests
@@ -311,7 +312,7 @@ def signature(one: Statement, ring: KeyRing, policy: Mapping[str, Any]) -> Itera
     if one.asset.startswith("key/") or set(needed) <= set(roles):
         return
     in_force = {key.keyid for key in ring.keys if key.holds_at(one.index)}
-    strangers = sorted(one.signed - in_force)
+    strangers = sorted(one.signed - in_force, key=str)
     if strangers:
         yield Fault("signature-by-unknown-key", one.place, f"key {strangers[0]}")
     else:
