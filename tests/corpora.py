@@ -1,6 +1,6 @@
 """What the tests of corpus and training share: a consortium, and donations ready for a corpus."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.admitted import SCREENING, admitted
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import Settings, load_settings
+from dsk_assets.training import payload
+from dsk_assets.training.job import Job
 from tests.support import admit, documents, seed
 
 CORPUS: dict[str, Any] = {
@@ -119,3 +121,9 @@ def released(catalog: Catalog) -> Snapshot:
     made = release(catalog)
     admit(catalog, "composition", made)
     return made
+
+
+def in_process(job: Job) -> Generator[int, None, None]:
+    """A launcher that runs the payload within the test's process, which has PyTorch loaded."""
+    payload.run(job.folder, payload.Where("DK"))
+    yield from job.targets

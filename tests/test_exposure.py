@@ -15,12 +15,21 @@ from dsk_assets.corpus.release import open_release
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.training import answers, base_model
-from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.exposure import EXPOSURE, exposure, reads
 from dsk_assets.training.loader import Rank, step_dataset
 from dsk_assets.training.order import Order, Source
+from dsk_assets.training.released import release_dataset
 from dsk_assets.training.run import checkpoints, train
-from tests.corpora import TRAINING, donate, open_catalog, released, texts, tokenise, write
+from tests.corpora import (
+    TRAINING,
+    donate,
+    in_process,
+    open_catalog,
+    released,
+    texts,
+    tokenise,
+    write,
+)  # fmt: skip
 from tests.test_order import orders
 
 Token = tuple[int, int]
@@ -134,7 +143,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Catalog,
             return forward(self, *args, **kwargs)
 
         patch.setattr(LlamaForCausalLM, "forward", heard)
-        train(catalog, "1.0.0")
+        train(catalog, "1.0.0", in_process)
     yield catalog, given
 
 
@@ -151,7 +160,7 @@ def documents(catalog: Catalog) -> dict[str, np.ndarray]:
 def test_the_model_was_fed_what_the_order_says(trained: tuple[Catalog, list[Any]]) -> None:
     """Follows the tokens that the model really got through the spans, and counts per document."""
     catalog, given = trained
-    data = SequenceDataset(open_release(catalog, "1.0.0"), seed=7, sequence_length=32, batch_size=4)
+    data = release_dataset(open_release(catalog, "1.0.0"), seed=7, sequence_length=32, batch_size=4)
     assert len(given) == 40
     assert data.order.sequences_per_pass < 40 * 4, "the run reads more than one pass"
     owner = {}
@@ -247,14 +256,14 @@ def test_the_loader_gives_the_same_steps_with_any_number_of_workers(
     from torch.utils.data import DataLoader
 
     catalog, given = trained
-    data = SequenceDataset(open_release(catalog, "1.0.0"), seed=7, sequence_length=32, batch_size=4)
+    data = release_dataset(open_release(catalog, "1.0.0"), seed=7, sequence_length=32, batch_size=4)
     steps = DataLoader(step_dataset(data, 5, 11), batch_size=None, num_workers=workers)
     assert [batch.tolist() for batch in steps] == [batch.tolist() for batch in given[4:11]]
 
 
 def test_ranks_together_read_what_one_process_reads(trained: tuple[Catalog, list[Any]]) -> None:
     catalog, given = trained
-    data = SequenceDataset(open_release(catalog, "1.0.0"), seed=7, sequence_length=32, batch_size=4)
+    data = release_dataset(open_release(catalog, "1.0.0"), seed=7, sequence_length=32, batch_size=4)
     ranks = [step_dataset(data, 1, 6, Rank(number, 2)) for number in range(2)]
     for whole, one, other in zip(given[:6], *ranks, strict=True):
         assert np.array_equal(np.concatenate([one, other]), whole)

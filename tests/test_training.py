@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,20 @@ from dsk_assets.corpus.release import open_release
 from dsk_assets.corpus.shards import shard_file
 from dsk_assets.errors import MissingInputError, NotAdmittedError, SettingsError, TrainingError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot, Stale
-from dsk_assets.training import base_model
+from dsk_assets.training import base_model, run
 from dsk_assets.training.config import load_training
 from dsk_assets.training.dataset import SequenceDataset
-from dsk_assets.training.run import checkpoint, checkpoints, train
+from dsk_assets.training.released import release_dataset
+from dsk_assets.training.run import checkpoints
+from tests import corpora
 from tests.corpora import CORPUS, TRAINING, donate, open_catalog, released, texts, tokenise, write
 from tests.support import admit
 
 A, B = "dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0"
 KILL_AT = "test-1.0.0.step-000008"
+
+train = partial(run.train, launch=corpora.in_process)
+checkpoint = partial(run.checkpoint, launch=corpora.in_process)
 
 
 def prepare(folder: Path) -> Catalog:
@@ -54,7 +60,7 @@ class KilledCatalog(Catalog):
 
 def train_and_die(folder: Path) -> None:
     """What the killed subprocess runs."""
-    train(KilledCatalog(prepare(folder).settings), "1.0.0")
+    run.train(KilledCatalog(prepare(folder).settings), "1.0.0")
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +140,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bits(trained: Catalog, tmp_
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     catalog = open_catalog(tmp_path)
     assert catalog.partitions("training/checkpoint") == checkpoints(catalog)[:1]
-    train(catalog, "1.0.0")
+    run.train(catalog, "1.0.0")
     assert [one.digest for one in steps(catalog)] == [one.digest for one in steps(trained)]
     assert (
         catalog.require("training/run", "test-1.0.0").digest
@@ -217,7 +223,7 @@ def test_a_release_without_tokens_is_refused(tmp_path: Path) -> None:
 
 
 def dataset(catalog: Catalog, length: int) -> SequenceDataset:
-    return SequenceDataset(
+    return release_dataset(
         open_release(catalog, "1.0.0"), seed=7, sequence_length=length, batch_size=4
     )
 

@@ -7,6 +7,7 @@ fingerprint, and the statement is written last: until it stands, readers see the
 materialisation, whole. A crash in between leaves files that the next run writes again, equal.
 """
 
+import base64
 import contextlib
 import datetime as dt
 import json
@@ -68,6 +69,13 @@ class Snapshot:
         """The numbers recorded with the materialisation."""
         counts: Mapping[str, Any] = self.statement["predicate"]["dsk"]["counts"]
         return counts
+
+    def byproduct(self, name: str) -> Any:
+        """The content of the by-product *name* in the statement, or None where it has none."""
+        for one in self.statement["predicate"]["runDetails"].get("byproducts", []):
+            if one["name"] == name:
+                return json.loads(base64.b64decode(one["content"]))
+        return None
 
     def path(self, name: str) -> Path:
         """A local, verified path of the file *name*."""
@@ -167,6 +175,7 @@ class Output:
         self.key = key or {}
         self.files: list[WrittenFile] = []
         self.counts: dict[str, Any] = {}
+        self.byproducts: list[dict[str, Any]] = []
 
     @contextlib.contextmanager
     def file(self, name: str, rows: int | None = None) -> Iterator[Path]:
@@ -199,6 +208,10 @@ class Output:
     def count(self, **counts: Any) -> None:
         """Record numbers with the materialisation: totals, or mappings from a name to a number."""
         self.counts.update(counts)
+
+    def byproduct(self, name: str, content: Mapping[str, Any]) -> None:
+        """Put *content* into the statement as a by-product: what happened, not what was made."""
+        self.byproducts.append(statements.byproduct(name, content))
 
 
 class Catalog:
@@ -318,6 +331,7 @@ class Catalog:
                 code_version=code_version,
                 fingerprint=fingerprint,
                 counts=output.counts,
+                byproducts=output.byproducts,
                 run_id=self.run_id,
                 country=self.settings.country,
                 region=self.settings.s3_region or None,

@@ -5,6 +5,7 @@ with an SLSA provenance v1 predicate (https://slsa.dev/spec/v1.0/provenance). It
 files that were written, its ``resolvedDependencies`` the complete list of inputs.
 """
 
+import base64
 import datetime as dt
 import platform
 import subprocess
@@ -15,7 +16,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from dsk_assets.lake.digests import sha256_json
+from dsk_assets.lake.digests import canonical_json, sha256_bytes, sha256_json
 from dsk_assets.settings import PROJECT_ROOT
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -76,6 +77,7 @@ def build(
     started: dt.datetime,
     finished: dt.datetime,
     previous: str | None,
+    byproducts: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The statement of one materialisation.
 
@@ -113,6 +115,7 @@ def build(
                     "startedOn": timestamp(started),
                     "finishedOn": timestamp(finished),
                 },
+                **({"byproducts": list(byproducts)} if byproducts else {}),
             },
             "dsk": {
                 "folder": folder,
@@ -124,6 +127,17 @@ def build(
                 "previous": previous,
             },
         },
+    }
+
+
+def byproduct(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A small document as a resource descriptor of in-toto that holds it whole."""
+    data = canonical_json(content)
+    return {
+        "name": name,
+        "mediaType": "application/json",
+        "digest": {"sha256": sha256_bytes(data)},
+        "content": base64.b64encode(data).decode(),
     }
 
 

@@ -11,9 +11,9 @@ import duckdb
 from dsk_assets.corpus.release import Member, OpenedRelease, open_release
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.training.dataset import release_order
 from dsk_assets.training.exposure import reads
 from dsk_assets.training.order import NAME, Order
+from dsk_assets.training.released import release_order
 
 CHECKPOINT = "training/checkpoint"
 

@@ -59,7 +59,7 @@ class TrainingConfig(Section):
     seed: int = Field(ge=0, lt=2**53)
     steps: int = Field(ge=2)
     batch_size: int = Field(ge=1)
-    """Sequences read in one step."""
+    """Sequences read in one step, by all processes together."""
     sequence_length: int = Field(ge=2)
     """Tokens in a sequence."""
     checkpoint_every: int = Field(ge=1)
@@ -67,6 +67,13 @@ class TrainingConfig(Section):
     learning_rate: float = Field(gt=0)
     """The highest, reached after ``warmup_steps`` and then lowered along a cosine."""
     warmup_steps: int = Field(ge=0)
+    processes: int = Field(1, ge=1)
+    """Processes that train together, one for each GPU; they divide each batch among them."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """Sequences that a process reads at once; its share of a batch where none is given. Fewer need
+    less memory: gradients are added up until the batch is read."""
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    """Numbers that a GPU computes with; a CPU always takes float32."""
     model: ModelConfig | None = None
     base_model: BaseModelConfig | None = None
 
@@ -78,7 +85,18 @@ class TrainingConfig(Section):
             raise ValueError("needs checkpoint_every below steps, for at least two checkpoints")
         if self.warmup_steps >= self.steps:
             raise ValueError("needs warmup_steps below steps")
+        if self.batch_size % self.processes:
+            raise ValueError("needs a batch_size that is a multiple of processes")
+        if self.batch_size // self.processes % self.rows_at_once:
+            raise ValueError(
+                "needs a batch_size that is a multiple of processes × micro_batch_size"
+            )
         return self
+
+    @property
+    def rows_at_once(self) -> int:
+        """Sequences that a process reads at once."""
+        return self.micro_batch_size or self.batch_size // self.processes
 
     @property
     def checkpoint_steps(self) -> list[int]:

@@ -5,47 +5,32 @@ stopped goes on where it was.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsk_assets.corpus.release import Member, OpenedRelease
-from dsk_assets.errors import TrainingError
-from dsk_assets.training.order import Order, Source
+from dsk_assets.training.order import Order
 
-
-def release_order(release: OpenedRelease, seed: int, sequence_length: int) -> Order:
-    """The order in which a release is read with these settings."""
-    return Order(
-        seed=seed,
-        release=release.snapshot.digest,
-        sources=tuple(
-            Source(member.donation, member.tokens, member.weight) for member in release.members
-        ),
-        sequence_length=sequence_length,
-    )
+WHOLE = slice(None)
 
 
 class SequenceDataset:
     """The sequences of a release. Nothing of a shard is read before a sequence needs it."""
 
-    def __init__(self, release: OpenedRelease, *, seed: int, sequence_length: int, batch_size: int):
-        """Raises :class:`TrainingError` for a release without tokens."""
-        self.order = release_order(release, seed, sequence_length)
-        if not self.order.tokens_per_pass:
-            raise TrainingError(
-                f"{release.snapshot.key} holds no tokens to train on — see why its donations' "
-                "documents were dropped in filtering/decisions"
-            )
+    def __init__(self, order: Order, files: Sequence[Iterable[tuple[Path, str]]], batch_size: int):
+        """*files* are the shards of each donation of *order*, each with the type of its numbers."""
+        self.order = order
         self.batch_size = batch_size
-        self._donations = [_Tokens(member) for member in release.members]
+        self._donations = [_Tokens(shards) for shards in files]
 
-    def batch(self, step: int) -> NDArray[np.int64]:
-        """What step number *step* (from 1) reads: one row for each sequence of its batch."""
+    def batch(self, step: int, rows: slice = WHOLE) -> NDArray[np.int64]:
+        """What step number *step* (from 1) reads: *rows* of its batch, one for each sequence."""
         first = (step - 1) * self.batch_size
-        samples = range(first, first + self.batch_size)
+        samples = range(first, first + self.batch_size)[rows]
         return np.stack([self.sequence(*place) for place in self.order.sequences(samples)])
 
     def sequence(self, number: int, sequence: int) -> NDArray[np.int64]:
@@ -59,10 +44,9 @@ class SequenceDataset:
 class _Tokens:
     """A donation's shards as one array of tokens."""
 
-    def __init__(self, member: Member):
+    def __init__(self, files: Iterable[tuple[Path, str]]):
         self._shards: list[NDArray[Any]] = [
-            np.memmap(path, np.dtype(dtype).newbyteorder("<"), mode="r")
-            for path, dtype in member.files()
+            np.memmap(path, np.dtype(dtype).newbyteorder("<"), mode="r") for path, dtype in files
         ]
         self._ends = list(accumulate(len(shard) for shard in self._shards))
 

@@ -5,31 +5,34 @@ that stands, and ends as it would have ended. Once trained, a checkpoint stays: 
 its release again, with the same result, does not make it stale.
 """
 
+import json
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Generator
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from dsk_assets.corpus import tokenizer as corpus_tokenizer
 from dsk_assets.corpus.release import OpenedRelease, newest_version, open_release
-from dsk_assets.errors import SettingsError
+from dsk_assets.errors import CorruptedError, SettingsError, TrainingError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
 from dsk_assets.training import base_model
 from dsk_assets.training.config import TrainingConfig, load_training
-from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.exposure import EXPOSURE, exposure
+from dsk_assets.training.job import METRICS, NOT_MEASURED, RECEIPT, WEIGHTS, Job, files_below
+from dsk_assets.training.launch import Launcher, launcher
 from dsk_assets.training.order import NAME as ORDER
-from dsk_assets.training.trainer import StepResult, Trainer, versions
+from dsk_assets.training.order import Order
+from dsk_assets.training.packing import Contents, pack
+from dsk_assets.training.released import release_order
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 RUN = "training/run"
 CHECKPOINT = "training/checkpoint"
 RUN_FILE = "run.json"
@@ -43,8 +46,10 @@ _LOSS: list[tuple[str, pa.DataType]] = [
 ]
 LOSS = pa.schema(_LOSS)
 
+JOULES_PER_KWH = 3.6e6
 
-def train(catalog: Catalog, release: str) -> Snapshot:
+
+def train(catalog: Catalog, release: str, launch: Launcher | None = None) -> Snapshot:
     """The training run over the corpus release of that version, with all its checkpoints.
 
     Its partition is ``<name>-<version>``. ``run.json``: what was trained, from what, its order,
@@ -53,7 +58,7 @@ def train(catalog: Catalog, release: str) -> Snapshot:
     ``loss`` (nats a token), ``learning_rate`` and ``tokens`` read so far. Demands gate
     ``composition`` of the release. Raises :class:`TrainingError` when the loss is not finite.
     """
-    training = _Training(catalog, release)
+    training = _Training(catalog, release, launch or launcher(catalog.settings))
     checkpoints = training.checkpoints()
 
     def produce(out: Output) -> None:
@@ -63,6 +68,9 @@ def train(catalog: Catalog, release: str) -> Snapshot:
         out.table("loss", [losses], LOSS)
         names = ("steps", "tokens", "parameters", "flop", "firstLoss", "lastLoss")
         out.count(checkpoints=len(checkpoints), **{name: content[name] for name in names})
+        for name in ("device_hours", "energy_kwh"):
+            if all(name in one.counts for one in checkpoints):
+                out.count(**{name: sum(one.counts[name] for one in checkpoints)})
 
     return catalog.materialise(
         RUN,
@@ -76,14 +84,17 @@ def train(catalog: Catalog, release: str) -> Snapshot:
     )
 
 
-def checkpoint(catalog: Catalog, key: str) -> Snapshot:
+def checkpoint(catalog: Catalog, key: str, launch: Launcher | None = None) -> Snapshot:
     """The checkpoint ``<name>-<version>.step-<step>`` of the run that ``training.yaml`` describes.
 
     ``model/``: weights, configuration and tokenizer as transformers reads them. ``state/``: the
     optimiser's state. ``loss``: the steps since the checkpoint before. ``exposure``: what has been
     read of each donation, up to this step. ``checkpoint.json``: step, tokens, loss, release, seed
     and order, which is all it takes to compute what it has read of any document.
-    Counts: ``step``, ``tokens``, ``parameters``, ``loss``.
+    Counts: ``step``, ``tokens``, ``parameters``, ``loss``, and of the steps since the checkpoint
+    before ``flop``, ``device_hours`` and, where the machine counts it, ``energy_kwh``. The
+    payload's receipt stands in the statement as a by-product: it says what ran where, and is not
+    part of what was made, so the same training has the same digest on any day.
     """
     run, _, step = key.rpartition(".step-")
     config = load_training(catalog.settings.consortium)
@@ -93,7 +104,8 @@ def checkpoint(catalog: Catalog, key: str) -> Snapshot:
             f"{key} is not a checkpoint of the run that training.yaml describes — its run is "
             f"{config.name}, with checkpoints at steps {config.checkpoint_steps}"
         )
-    return _Training(catalog, version).checkpoints(until=int(step))[-1]
+    training = _Training(catalog, version, launch or launcher(catalog.settings))
+    return training.checkpoints(until=int(step))[-1]
 
 
 def checkpoints(catalog: Catalog) -> list[str]:
@@ -111,11 +123,11 @@ def _key(run: str, step: int) -> str:
 
 @dataclass
 class _Training:
-    """One run: what it is made from, and the trainer once it is needed."""
+    """One run: what it is made from, and the payload once it is needed."""
 
     catalog: Catalog
     version: str
-    trainer: Trainer | None = None
+    launch: Launcher
 
     def __post_init__(self) -> None:
         release = self.catalog.require("corpus/release", self.version)
@@ -123,6 +135,7 @@ class _Training:
         self.config: TrainingConfig = load_training(self.catalog.settings.consortium)
         self.base_model = self.catalog.require(base_model.ASSET)
         self.release: OpenedRelease = open_release(self.catalog, self.version)
+        self._payload: Generator[int, None, None] | None = None
 
     @property
     def name(self) -> str:
@@ -145,18 +158,21 @@ class _Training:
 
     def checkpoints(self, until: int | None = None) -> list[Snapshot]:
         """The run's checkpoints, each made now unless it stands, up to step *until*."""
+        steps = [step for step in self.config.checkpoint_steps if until is None or step <= until]
         made: list[Snapshot] = []
-        for step in self.config.checkpoint_steps:
-            made.append(self._checkpoint(step, made[-1] if made else None))
-            if step == until:
-                break
+        try:
+            for number, step in enumerate(steps):
+                made.append(self._checkpoint(step, made[-1] if made else None, steps[number:]))
+        finally:
+            self._stop()
+        if until in (None, self.config.steps) and not self.catalog.plans:
+            shutil.rmtree(self._job_folder, ignore_errors=True)
         return made
 
-    def _checkpoint(self, step: int, previous: Snapshot | None) -> Snapshot:
+    def _checkpoint(self, step: int, previous: Snapshot | None, targets: list[int]) -> Snapshot:
         def produce(out: Output) -> None:
-            trainer = self._trainer(previous)
-            results = trainer.run_to(step)
-            self._write(out, trainer, results, previous)
+            job = self._job(previous, targets)
+            self._write(out, job, self._trained(job, step, previous), previous)
 
         return self.catalog.materialise(
             CHECKPOINT,
@@ -171,58 +187,113 @@ class _Training:
         )
 
     @cached_property
-    def _dataset(self) -> SequenceDataset:
-        return SequenceDataset(
-            self.release,
-            seed=self.config.seed,
-            sequence_length=self.config.sequence_length,
-            batch_size=self.config.batch_size,
-        )
+    def _order(self) -> Order:
+        return release_order(self.release, self.config.seed, self.config.sequence_length)
 
-    def _trainer(self, previous: Snapshot | None) -> Trainer:
-        """The trainer as it was after *previous*: still at hand, or loaded."""
-        step = previous.json(CHECKPOINT_FILE)["step"] if previous else 0
-        if self.trainer is None or self.trainer.step != step:
-            if previous is None:
-                self.trainer = Trainer.start(
-                    self.config,
-                    self._dataset,
-                    corpus_tokenizer.vocabulary(self.release.tokenizer),
-                    base_model.folder(self.catalog, self.base_model, self.release.tokenizer),
-                )
-            else:
-                with self._scratch() as folder:
-                    _check_out(previous, folder)
-                    self.trainer = Trainer.resume(self.config, self._dataset, folder, step)
-        return self.trainer
+    @property
+    def _job_folder(self) -> Path:
+        return self.catalog.settings.home.resolve() / "jobs" / self.name
+
+    def _job(self, previous: Snapshot | None, targets: list[int]) -> Job:
+        """The job that goes on from *previous*: the one in the folder if it fits, else a new one.
+
+        What an earlier payload left in the folder is used only where it was trained from the very
+        weights that *previous* has.
+        """
+        identity = sha256_json(self.fingerprint() | {"code": CODE_VERSION})
+        step = previous.counts["step"] if previous else 0
+        with suppress(TrainingError, CorruptedError):
+            job = Job.read(self._job_folder)
+            if (
+                job.identity == identity
+                and set(targets) <= set(job.targets)
+                and job.weights_at(step) == self._weights(previous)
+            ):
+                return job
+        self._stop()
+        contents = Contents(
+            run=self.name,
+            identity=identity,
+            config=self.config,
+            release=self.release,
+            order=self._order,
+            base=base_model.folder(self.catalog, self.base_model, self.release.tokenizer),
+            base_digest=self._weights(None),
+            previous=previous,
+            targets=targets,
+        )
+        return pack(self._job_folder, contents)
+
+    def _weights(self, previous: Snapshot | None) -> str | None:
+        """Digest of what training goes on from: a checkpoint, the base model, or nothing."""
+        if previous is not None:
+            return previous.only(*WEIGHTS).digest
+        digest: str | None = self.base_model.json(base_model.FILE)["digest"]
+        return digest
+
+    def _trained(self, job: Job, step: int, previous: Snapshot | None) -> dict[str, Any]:
+        """The receipt of the checkpoint after *step*, verified, once the payload has made it."""
+        if self._payload is None:
+            self._payload = self.launch(job)
+        if step not in self._payload:
+            raise TrainingError(
+                f"training run {self.name} ended without a checkpoint at step {step} — run it again"
+            )
+        try:
+            receipt = job.receipt(step)
+        except CorruptedError:
+            self._stop()
+            shutil.rmtree(job.checkpoint(step), ignore_errors=True)
+            raise
+        if receipt["from"]["digest"] != self._weights(previous):
+            raise CorruptedError(
+                f"the receipt of step {step} says that it was trained from other weights than "
+                f"{previous.key if previous else self.base_model.key} has — run it again"
+            )
+        return receipt
+
+    def _stop(self) -> None:
+        if self._payload is not None:
+            self._payload.close()
+        self._payload = None
 
     def _write(
-        self, out: Output, trainer: Trainer, results: list[StepResult], previous: Snapshot | None
+        self, out: Output, job: Job, receipt: dict[str, Any], previous: Snapshot | None
     ) -> None:
-        with self._scratch() as folder:
-            trainer.save(folder)
-            for name in (corpus_tokenizer.FILE, corpus_tokenizer.CONFIG):
-                shutil.copyfile(self.release.tokenizer.path(name), folder / "model" / name)
-            for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-                with out.file(file.relative_to(folder).as_posix()) as path:
-                    shutil.move(file, path)
-        last = results[-1]
-        out.table("loss", [pa.Table.from_pylist([asdict(one) for one in results], LOSS)], LOSS)
-        read = exposure(self._dataset.order, last.step, self.config.batch_size)
+        folder, step = job.checkpoint(receipt["step"]), int(receipt["step"])
+        for name, path in files_below(folder).items():
+            if name.startswith(WEIGHTS):
+                with out.file(name) as written:
+                    shutil.copyfile(path, written)
+        metrics = [json.loads(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]
+        out.table("loss", [pa.Table.from_pylist(metrics, LOSS)], LOSS)
+        read = exposure(self._order, step, self.config.batch_size)
         out.table("exposure", [read], EXPOSURE)
+        last = metrics[-1]
+        libraries = {name: receipt["libraries"][name] for name in ("torch", "transformers")}
         out.json(
             CHECKPOINT_FILE,
             {
                 **self._origin(),
-                "step": last.step,
-                "tokens": last.tokens,
-                "loss": last.loss,
-                "parameters": trainer.parameters,
+                "step": step,
+                "tokens": last["tokens"],
+                "loss": last["loss"],
+                "parameters": receipt["parameters"],
                 "previous": previous.digest if previous else None,
-                "libraries": versions(),
+                "libraries": libraries,
             },
         )
-        out.count(step=last.step, tokens=last.tokens, parameters=trainer.parameters, loss=last.loss)
+        out.count(
+            step=step,
+            tokens=last["tokens"],
+            parameters=receipt["parameters"],
+            loss=last["loss"],
+            flop=receipt["flop"],
+            device_hours=receipt["deviceHours"],
+        )
+        if receipt["energy"] != NOT_MEASURED:
+            out.count(energy_kwh=receipt["energy"]["joule"] / JOULES_PER_KWH)
+        out.byproduct(RECEIPT, receipt)
 
     def _origin(self) -> dict[str, Any]:
         """What was trained from what, and all that fixes the order of reading."""
@@ -250,7 +321,7 @@ class _Training:
             "settings": self.config.canonical(),
             "steps": last["step"],
             "tokens": last["tokens"],
-            "passes": last["tokens"] / self._dataset.order.tokens_per_pass,
+            "passes": last["tokens"] / self._order.tokens_per_pass,
             "parameters": parameters,
             "flop": 6.0 * parameters * last["tokens"],
             "firstLoss": first["loss"],
@@ -260,18 +331,3 @@ class _Training:
                 for one in made
             ],
         }
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        parent = self.catalog.settings.home.resolve() / "tmp"
-        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent) as folder:
-            yield Path(folder)
-
-
-def _check_out(snapshot: Snapshot, folder: Path) -> None:
-    """Lay the verified files of a checkpoint below *folder* under their own names."""
-    for file in snapshot.files:
-        target = folder / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(snapshot.path(file.name))

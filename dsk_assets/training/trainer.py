@@ -4,19 +4,25 @@ A step depends on nothing but the model and the optimiser after the step before 
 number: the batch comes from the data order, the learning rate from the schedule, and random
 numbers, where a base model's dropout needs any, from the seed and the step. So training that was
 stopped after a checkpoint ends with the weights it would have had without the stop.
+
+Processes that train together divide the rows of each batch, and each may read its share in several
+parts; gradients are averaged before the step, so what is learnt from is the same batch. Across
+processes that is PyTorch's ``DistributedDataParallel``: each holds the whole model.
 """
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsk_assets.corpus.tokenizer import Vocabulary
+import numpy as np
+
 from dsk_assets.errors import SettingsError, TrainingError
 from dsk_assets.lake.digests import sha256_json
-from dsk_assets.lake.progress import track
 from dsk_assets.training.config import ModelConfig, TrainingConfig
 from dsk_assets.training.dataset import SequenceDataset
+from dsk_assets.training.group import Group
 
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
@@ -40,15 +46,25 @@ class StepResult:
 class Trainer:
     """A model and its optimiser after a number of steps."""
 
-    def __init__(self, config: TrainingConfig, dataset: SequenceDataset, model: Any, step: int):
+    def __init__(
+        self, config: TrainingConfig, dataset: SequenceDataset, model: Any, step: int, group: Group
+    ):
         import torch
 
         self.config = config
         self.dataset = dataset
-        self.model = model.train()
+        self.group = group
         self.step = step
+        self.model = model.to(group.device).train()
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=BETAS, weight_decay=WEIGHT_DECAY, foreach=False
+            model.parameters(),
+            lr=0.0,
+            betas=BETAS,
+            weight_decay=WEIGHT_DECAY,
+            foreach=group.on_gpu,
+        )
+        self._shared = (
+            torch.nn.parallel.DistributedDataParallel(self.model) if group.together else self.model
         )
 
     @classmethod
@@ -56,7 +72,10 @@ class Trainer:
         cls,
         config: TrainingConfig,
         dataset: SequenceDataset,
-        vocabulary: Vocabulary,
+        group: Group,
+        *,
+        vocabulary: int,
+        end_of_text: int,
         base_model: Path | None,
     ) -> "Trainer":
         """A model before its first step: *base_model*, or new weights drawn from the seed."""
@@ -67,30 +86,38 @@ class Trainer:
         if base_model is not None:
             model = _load(base_model)
         elif config.model is not None:
-            model = _new(config.model, config.sequence_length, vocabulary)
+            model = _new(config.model, config.sequence_length, vocabulary, end_of_text)
         else:
             raise SettingsError("training.yaml has neither model nor base_model — give one")
-        if model.config.vocab_size < vocabulary.size:
+        if model.config.vocab_size < vocabulary:
             raise SettingsError(
-                f"corpus.yaml: the tokenizer has {vocabulary.size} tokens and the base model only "
+                f"corpus.yaml: the tokenizer has {vocabulary} tokens and the base model only "
                 f"{model.config.vocab_size} — give the base model's tokenizer (tokenizer.given)"
             )
-        return cls(config, dataset, model, step=0)
+        return cls(config, dataset, model, 0, group)
 
     @classmethod
     def resume(
-        cls, config: TrainingConfig, dataset: SequenceDataset, folder: Path, step: int
+        cls,
+        config: TrainingConfig,
+        dataset: SequenceDataset,
+        group: Group,
+        *,
+        folder: Path,
+        step: int,
     ) -> "Trainer":
         """The trainer as :meth:`save` left it in *folder* after *step* steps."""
         from safetensors.torch import load_file
 
         _set_up_libraries()
-        trainer = cls(config, dataset, _load(folder / "model"), step)
+        trainer = cls(config, dataset, _load(folder / "model"), step, group)
         state = load_file(folder / "state" / OPTIMIZER)
         parameters = dict(trainer.model.named_parameters())
         for key, value in state.items():
             name, _, moment = key.rpartition(".")
-            trainer.optimizer.state[parameters[name]][moment] = value
+            # The count of steps stays where PyTorch keeps it, on the CPU.
+            device = "cpu" if moment == "step" else group.device
+            trainer.optimizer.state[parameters[name]][moment] = value.to(device)
         return trainer
 
     @property
@@ -98,11 +125,35 @@ class Trainer:
         """Number of trained parameters; tied weights count once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
-    def run_to(self, step: int) -> list[StepResult]:
-        """Train up to and with *step*; :class:`TrainingError` when the loss is not finite."""
-        steps = range(self.step + 1, step + 1)
-        progress = track(steps, f"Training to step {step}", unit="steps")
-        return [self._one(number) for number in progress]
+    @property
+    def precision(self) -> str:
+        """The numbers that the forward pass computes with; weights are always float32."""
+        return self.config.precision if self.group.on_gpu else "float32"
+
+    def one(self) -> StepResult:
+        """Train one step; :class:`TrainingError` when its loss is not finite."""
+        import torch
+
+        step = self.step + 1
+        seed = [self.config.seed, step, self.group.rank.number]
+        torch.manual_seed(int(sha256_json(seed)[:15], 16))
+        value = self.group.total(self._gradients(step)) / self.group.rank.world_size
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss of run {self.config.name} is {value} at step {step} — "
+                "lower learning_rate in training.yaml"
+            )
+        rate = learning_rate(self.config, step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.nn.utils.clip_grad_norm_(
+            self.model.parameters(), MAX_GRADIENT_NORM, foreach=self.group.on_gpu
+        )
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.step = step
+        tokens = self.config.batch_size * self.config.sequence_length
+        return StepResult(step, value, rate, step * tokens)
 
     def save(self, folder: Path) -> None:
         """Write ``model/`` as transformers reads it, and ``state/`` to go on from."""
@@ -117,27 +168,28 @@ class Trainer:
         (folder / "state").mkdir(parents=True)
         save_file(state, folder / "state" / OPTIMIZER)
 
-    def _one(self, step: int) -> StepResult:
+    def _gradients(self, step: int) -> float:
+        """Leave the gradients of the batch of *step*; returns the mean loss of this process."""
         import torch
 
-        torch.manual_seed(int(sha256_json([self.config.seed, step])[:15], 16))
-        batch = torch.from_numpy(self.dataset.batch(step))
-        loss = self.model(input_ids=batch, labels=batch, use_cache=False).loss
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss of run {self.config.name} is {value} at step {step} — "
-                "lower learning_rate in training.yaml"
-            )
-        rate = learning_rate(self.config, step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT_NORM, foreach=False)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.step = step
-        return StepResult(step, value, rate, step * batch.numel())
+        rows = self.dataset.batch(step, self.group.rank.rows(self.config.batch_size))
+        parts = np.split(rows, len(rows) // self.config.rows_at_once)
+        total = 0.0
+        for number, part in enumerate(parts, start=1):
+            batch = torch.from_numpy(part).to(self.group.device)
+            last = number == len(parts)
+            with nullcontext() if last or not self.group.together else self._shared.no_sync():
+                with self._autocast():
+                    loss = self._shared(input_ids=batch, labels=batch, use_cache=False).loss
+                    loss = loss / len(parts)
+                loss.backward()
+            total += float(loss.detach())
+        return total
+
+    def _autocast(self) -> Any:
+        import torch
+
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:
@@ -167,12 +219,12 @@ def _set_up_libraries() -> None:
     torch.use_deterministic_algorithms(True)
 
 
-def _new(config: ModelConfig, sequence_length: int, vocabulary: Vocabulary) -> Any:
+def _new(config: ModelConfig, sequence_length: int, vocabulary: int, end_of_text: int) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=vocabulary.size,
+            vocab_size=vocabulary,
             hidden_size=config.hidden_size,
             intermediate_size=config.feed_forward,
             num_hidden_layers=config.layers,
@@ -180,7 +232,7 @@ def _new(config: ModelConfig, sequence_length: int, vocabulary: Vocabulary) -> A
             max_position_embeddings=sequence_length,
             tie_word_embeddings=True,
             bos_token_id=None,
-            eos_token_id=vocabulary.end_of_text,
+            eos_token_id=end_of_text,
         )
     )
 

@@ -1,0 +1,168 @@
+"""The job folder: all that a training payload reads, with the digest of each file.
+
+The platform writes it (:mod:`dsk_assets.training.packing`), and the payload trains from it alone,
+in this host's own process or at a computing site that the folder was copied to. Only what training
+needs is in it: shards, the order in which they are read, the model to go on from, and code::
+
+    job.json             what is to be trained, and name, SHA-256 and size of every other file
+    code/dsk_assets/…    the modules that the payload imports
+    tokenizer/…  shards/<donation>/<shard>.bin
+    base/…               the base model, where training begins with one
+    start/…              the checkpoint before, where training goes on from one
+    out/                 written by the payload
+        metrics.jsonl    a line for each step, as it is done
+        step-000100/     a checkpoint; whole as soon as it has this name
+        error.txt        why the payload gave up
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dsk_assets.errors import CorruptedError, TrainingError
+from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_set
+from dsk_assets.training.config import TrainingConfig
+from dsk_assets.training.dataset import SequenceDataset
+from dsk_assets.training.order import NAME, Order, Source
+
+FILE = "job.json"
+CODE = "code"
+TOKENIZER = "tokenizer"
+BASE = "base"
+START = "start"
+RECEIPT = "receipt.json"
+METRICS = "metrics.jsonl"
+ERROR = "error.txt"
+WEIGHTS = ("model/", "state/")
+"""How the files of a checkpoint begin that training goes on from."""
+NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job folder and the content of its ``job.json``, whose SHA-256 is *digest*."""
+
+    folder: Path
+    content: Mapping[str, Any]
+    digest: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "Job":
+        """The job in *folder*; :class:`TrainingError` where there is none."""
+        try:
+            data = (folder / FILE).read_bytes()
+            content = json.loads(data)
+            if content["order"]["name"] != NAME:
+                raise ValueError
+        except (OSError, ValueError, KeyError, TypeError):
+            raise TrainingError(
+                f"{folder} is not a job folder of this version — let the training run write it anew"
+            ) from None
+        return cls(folder, content, sha256_bytes(data))
+
+    @property
+    def run(self) -> str:
+        """Name of the training run."""
+        return str(self.content["run"])
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that decides the weights, wherever and from where on they are trained."""
+        return str(self.content["identity"])
+
+    @property
+    def start(self) -> int:
+        """The step that training goes on from; 0 at the beginning."""
+        return int(self.content["start"]["step"])
+
+    @property
+    def targets(self) -> list[int]:
+        """The steps after which a checkpoint is to be made, ascending."""
+        return [int(step) for step in self.content["targets"]]
+
+    @cached_property
+    def settings(self) -> TrainingConfig:
+        """What is trained and how."""
+        return TrainingConfig.model_validate(self.content["settings"])
+
+    @property
+    def out(self) -> Path:
+        """The folder that the payload writes to."""
+        return self.folder / "out"
+
+    def checkpoint(self, step: int) -> Path:
+        """The folder of the checkpoint after *step*; it exists only when it is whole."""
+        return self.out / f"step-{step:06d}"
+
+    def receipt(self, step: int) -> dict[str, Any]:
+        """The receipt of the checkpoint after *step*, when all its files are as the receipt says.
+
+        Raises :class:`CorruptedError` where a file is missing, added or changed, and where the
+        receipt is that of another job.
+        """
+        folder = self.checkpoint(step)
+        try:
+            found: dict[str, Any] = json.loads((folder / RECEIPT).read_bytes())
+            named: dict[str, str] = dict(found["files"])
+            fits = (found["job"], found["step"]) == (self.digest, step)
+        except (OSError, ValueError, KeyError, TypeError):
+            raise CorruptedError(f"checkpoint {folder} has no receipt — train it again") from None
+        if not fits:
+            raise CorruptedError(f"the receipt in {folder} is of another job — train it again")
+        present = files_below(folder)
+        present.pop(RECEIPT)
+        for name in sorted(named.keys() | present.keys()):
+            if name not in present or named.get(name) != sha256_file(present[name]):
+                raise CorruptedError(
+                    f"checkpoint {folder}: {name} is not as its receipt says — train it again"
+                )
+        return found
+
+    def weights_at(self, step: int) -> str | None:
+        """Digest of the model and the optimiser's state after *step*; None from nothing at all."""
+        if step == self.start:
+            digest: str | None = self.content["start"]["digest"]
+            return digest
+        return weights_digest(self.receipt(step)["files"])
+
+    def dataset(self) -> SequenceDataset:
+        """The sequences of the job's shards, in its order."""
+        named = self.content["order"]
+        sources = named["sources"]
+        order = Order(
+            seed=named["seed"],
+            release=named["release"],
+            sources=tuple(Source(one["donation"], one["tokens"], one["weight"]) for one in sources),
+            sequence_length=named["sequenceLength"],
+        )
+        files = [
+            [(self.folder / file["name"], file["dtype"]) for file in one["files"]]
+            for one in sources
+        ]
+        return SequenceDataset(order, files, named["batchSize"])
+
+    def verify(self) -> None:
+        """Check every file against ``job.json``; :class:`CorruptedError` names one that differs."""
+        for file in self.content["files"]:
+            path = self.folder / file["name"]
+            if not path.is_file() or sha256_file(path) != file["sha256"]:
+                raise CorruptedError(
+                    f"{file['name']} in {self.folder} is missing or has other bytes than "
+                    f"{FILE} says — copy the folder again, or let the training run write it anew"
+                )
+
+
+def files_below(folder: Path) -> dict[str, Path]:
+    """All files below *folder* by their relative name, in alphabetical order."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def weights_digest(files: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
+    """One digest of a checkpoint's model and optimiser, from names and digests of its files."""
+    return sha256_set(
+        (name, digest) for name, digest in dict(files).items() if name.startswith(WEIGHTS)
+    )

@@ -1,0 +1,65 @@
+"""Launchers: what starts a payload in a job folder and follows it, here or at a computing site."""
+
+import json
+from collections.abc import Callable, Generator, Iterator
+
+from dsk_assets.errors import TrainingError
+from dsk_assets.settings import Settings
+from dsk_assets.training import job as job_folder
+from dsk_assets.training.job import Job
+
+Launcher = Callable[[Job], Generator[int, None, None]]
+"""Starts the payload of a job and gives each of the job's targets, in order, once its checkpoint
+stands complete in the job folder. Raises :class:`TrainingError` when the payload gives up or dies.
+Closing the generator ends the payload."""
+
+
+def launcher(settings: Settings) -> Launcher:
+    """The launcher that *settings* choose."""
+    from dsk_assets.training.local import launch
+
+    return lambda job: launch(job, settings)
+
+
+def trained(job: Job, ended: Callable[[], bool]) -> Iterator[int]:
+    """Each step as the payload reports it, and a target only once its checkpoint stands.
+
+    *ended* says whether the payload is over; it is asked between two looks, and may wait a moment.
+    The steps of an earlier payload in the same folder come first. Ends early, without an error,
+    when the payload ends before the last target.
+    """
+    step, targets = job.start, set(job.targets)
+    last = max(targets)
+    over = False
+    while step < last:
+        reported = _reported(job)
+        while step < reported and (step + 1 not in targets or job.checkpoint(step + 1).is_dir()):
+            step += 1
+            yield step
+        if over:
+            return
+        over = ended() if step < last else True
+
+
+def failure(job: Job, how: str) -> TrainingError:
+    """What to tell of a payload that ended too early; *how* it ended, where it did not say why."""
+    path = job.out / job_folder.ERROR
+    if path.is_file():
+        return TrainingError(path.read_text("utf-8"))
+    made = [step for step in job.targets if job.checkpoint(step).is_dir()]
+    return TrainingError(
+        f"training run {job.run} {how} after step {_reported(job)} — run it again: it goes on "
+        f"from step {max([job.start, *made])}"
+    )
+
+
+def _reported(job: Job) -> int:
+    """The last step in the metrics; a line that is still being written does not count."""
+    path = job.out / job_folder.METRICS
+    if not path.is_file():
+        return job.start
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 65536))
+        lines = file.read().splitlines(keepends=True)
+    whole = [line for line in lines[-2:] if line.endswith(b"\n")]
+    return int(json.loads(whole[-1])["step"]) if whole else job.start
