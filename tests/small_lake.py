@@ -23,7 +23,7 @@ from dsk_assets.privacy.stage import CANARY, PII_OUTCOME, PII_SPAN
 from dsk_assets.records.stage import materialisations
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training.exposure import EXPOSURE
-from dsk_assets.training.run import LOSS
+from dsk_assets.training.run import HELD_OUT, LOSS
 from tests.support import admit, documents, seed
 
 ARCHIVE = "dsk-2026-0001@1.0.0"
@@ -295,7 +295,10 @@ def training(catalog: Catalog, version: str) -> None:
     losses = [{"step": 200, "loss": 3.0, "learning_rate": 0.001, "tokens": 204800}]
     seed(
         catalog, "training/run", f"demo-{version}",
-        tables={"loss": pa.Table.from_pylist(losses, LOSS)},
+        tables={
+            "loss": pa.Table.from_pylist(losses, LOSS),
+            "held_out": pa.Table.from_pylist([], HELD_OUT),
+        },
         files={
             "run.json": {
                 **origin, **numbers, "passes": 102.4, "settings": {"steps": 200},

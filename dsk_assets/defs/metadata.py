@@ -1,5 +1,6 @@
 """What Dagster's UI shows of a materialisation: counts, digests, schema, preview; never text."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import pyarrow.parquet as pq
 from dsk_assets.evidence.admission import Decision
 from dsk_assets.evidence.catalog import Snapshot
 from dsk_assets.lake.store import Zone
+from dsk_assets.training.plot import loss_curve
+from dsk_assets.training.run import RUN
 
 PREVIEW_ROWS = 5
 HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles", "lines"})
@@ -18,7 +21,7 @@ HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles", "lines"})
 
 def of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Metadata of one materialisation; restricted ones get no preview."""
-    return recorded(snapshot) | _tables(snapshot) | _published(snapshot)
+    return recorded(snapshot) | _tables(snapshot) | _published(snapshot) | _plots(snapshot)
 
 
 def recorded(snapshot: Snapshot) -> dict[str, Any]:
@@ -62,6 +65,16 @@ def _published(snapshot: Snapshot) -> dict[str, Any]:
                     snapshot.lake.url(f"{snapshot.folder}/{file.name}")
                 )
     return metadata
+
+
+def _plots(snapshot: Snapshot) -> dict[str, Any]:
+    """The loss curve of a training run, drawn into the page."""
+    if snapshot.asset != RUN:
+        return {}
+    names = ("loss", "held_out")
+    drawn = loss_curve(*(snapshot.table(name).to_pylist() for name in names))
+    data = base64.b64encode(drawn.encode()).decode()
+    return {"loss curve": dg.MetadataValue.md(f"![loss](data:image/svg+xml;base64,{data})")}
 
 
 def _tables(snapshot: Snapshot) -> dict[str, Any]:

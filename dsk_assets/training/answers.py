@@ -140,7 +140,8 @@ class _Trained:
     def order(self) -> Order:
         """The order of reading; :class:`CorruptedError` where the release is another one."""
         named = self.origin["order"]
-        made = release_order(self.release, named["seed"], named["sequenceLength"])
+        share = named.get("heldOut", 0.0)
+        made = release_order(self.release, named["seed"], named["sequenceLength"], share)
         if (named["name"], named["release"]) != (NAME, made.release):
             raise CorruptedError(
                 f"{self.snapshot.key} was trained in the order {named['name']} over a "
@@ -155,8 +156,9 @@ class _Trained:
 
     def exposed(self, place: "Place") -> Exposure:
         named = self.origin["order"]
-        stretch = (place.source, place.start, place.end)
-        found = reads(self.order, *stretch, self.step, named["batchSize"])
+        held_out = self.order.sources[place.source].held_out
+        stretch = (max(0, place.start - held_out), max(0, place.end - held_out))
+        found = reads(self.order, place.source, *stretch, self.step, named["batchSize"])
         return Exposure(
             checkpoint=str(self.snapshot.partition),
             step=self.step,

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from dsk_assets.consortium.policy import Section
 from dsk_assets.consortium.reading import read_config
+from dsk_assets.training.order import Division
 
 FILE = "training.yaml"
 
@@ -67,6 +68,8 @@ class TrainingConfig(Section):
     learning_rate: float = Field(gt=0)
     """The highest, reached after ``warmup_steps`` and then lowered along a cosine."""
     warmup_steps: int = Field(ge=0)
+    held_out: float = Field(0.0, ge=0, le=0.5)
+    """Share of each donation's documents that is never trained on, only measured on."""
     processes: int = Field(1, ge=1)
     """Processes that train together, one for each GPU; they divide each batch among them."""
     micro_batch_size: int | None = Field(None, ge=1)
@@ -92,6 +95,11 @@ class TrainingConfig(Section):
                 "needs a batch_size that is a multiple of processes × micro_batch_size"
             )
         return self
+
+    @property
+    def division(self) -> Division:
+        """How the samples of a step are divided among processes."""
+        return Division(self.batch_size, self.processes, self.rows_at_once)
 
     @property
     def rows_at_once(self) -> int:

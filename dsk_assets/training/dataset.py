@@ -5,7 +5,7 @@ stopped goes on where it was.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsk_assets.training.order import Order
-
-WHOLE = slice(None)
 
 
 class SequenceDataset:
@@ -27,18 +25,28 @@ class SequenceDataset:
         self.batch_size = batch_size
         self._donations = [_Tokens(shards) for shards in files]
 
-    def batch(self, step: int, rows: slice = WHOLE) -> NDArray[np.int64]:
-        """What step number *step* (from 1) reads: *rows* of its batch, one for each sequence."""
+    def batch(self, step: int) -> NDArray[np.int64]:
+        """What step number *step* (from 1) reads: one row for each sequence of its batch."""
         first = (step - 1) * self.batch_size
-        samples = range(first, first + self.batch_size)[rows]
-        return np.stack([self.sequence(*place) for place in self.order.sequences(samples)])
+        return self.samples(range(first, first + self.batch_size))
+
+    def samples(self, numbers: Sequence[int]) -> NDArray[np.int64]:
+        """One row for each of these samples of the order."""
+        return np.stack([self.sequence(*place) for place in self.order.sequences(numbers)])
+
+    def held_out(self, source: int) -> Iterator[NDArray[np.int64]]:
+        """The held-out tokens of donation number *source*, cut into sequences, none filled up."""
+        end, length = self.order.sources[source].held_out, self.order.sequence_length
+        for start in range(0, end, length):
+            yield self._donations[source].read(start, min(start + length, end))
 
     def sequence(self, number: int, sequence: int) -> NDArray[np.int64]:
         """The tokens of one sequence of pass *number*."""
-        spans = self.order.spans(number, sequence)
-        return np.concatenate(
-            [self._donations[span.source].read(span.start, span.end) for span in spans]
-        )
+        parts = []
+        for span in self.order.spans(number, sequence):
+            beyond = self.order.sources[span.source].held_out
+            parts.append(self._donations[span.source].read(beyond + span.start, beyond + span.end))
+        return np.concatenate(parts)
 
 
 class _Tokens:

@@ -128,6 +128,15 @@ class Job:
             return digest
         return weights_digest(self.receipt(step)["files"])
 
+    @property
+    def domains(self) -> dict[str, list[int]]:
+        """The numbers of the donations of each domain that have held-out documents."""
+        found: dict[str, list[int]] = {}
+        for number, source in enumerate(self.content["order"]["sources"]):
+            if source["heldOut"]:
+                found.setdefault(source["domain"], []).append(number)
+        return dict(sorted(found.items()))
+
     def dataset(self) -> SequenceDataset:
         """The sequences of the job's shards, in its order."""
         named = self.content["order"]
@@ -135,7 +144,10 @@ class Job:
         order = Order(
             seed=named["seed"],
             release=named["release"],
-            sources=tuple(Source(one["donation"], one["tokens"], one["weight"]) for one in sources),
+            sources=tuple(
+                Source(one["donation"], one["tokens"], one["weight"], one["heldOut"])
+                for one in sources
+            ),
             sequence_length=named["sequenceLength"],
         )
         files = [

@@ -30,7 +30,10 @@ class Source:
 
     donation: str
     tokens: int
+    """Tokens that are trained on."""
     weight: float
+    held_out: int = 0
+    """Tokens before these, at the donation's beginning, that the order never reads."""
 
     @property
     def tokens_per_pass(self) -> int:
@@ -40,7 +43,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Span:
-    """Tokens from *start* to before *end* of a donation, its shards laid end to end."""
+    """Tokens from *start* to before *end* of a donation: its shards laid end to end, from the first
+    token on that is not held out."""
 
     source: int
     start: int
@@ -144,6 +148,50 @@ class Order:
             end += source.tokens_per_pass
             ends.append(end)
         return ends
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where a sequence is read: by process *rank*, as *row* of its *part* of a *step*."""
+
+    step: int
+    rank: int
+    part: int
+    row: int
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the samples of the order fall to steps, processes and the parts that one reads at once.
+
+    The samples of a step are the same for any division; :meth:`seat` and :meth:`sample` are each
+    other's inverse.
+    """
+
+    batch_size: int
+    processes: int = 1
+    rows_at_once: int | None = None
+
+    def seat(self, sample: int) -> Seat:
+        """Where *sample* is read."""
+        step, place = divmod(sample, self.batch_size)
+        rank, row = divmod(place, self._share)
+        return Seat(step + 1, rank, *divmod(row, self.rows_at_once or self._share))
+
+    def sample(self, seat: Seat) -> int:
+        """The sample that is read at *seat*."""
+        row = seat.part * (self.rows_at_once or self._share) + seat.row
+        return (seat.step - 1) * self.batch_size + seat.rank * self._share + row
+
+    def parts(self, step: int, rank: int) -> list[range]:
+        """The samples that process *rank* reads in *step*, part by part."""
+        first = self.sample(Seat(step, rank, 0, 0))
+        rows = self.rows_at_once or self._share
+        return [range(at, at + rows) for at in range(first, first + self._share, rows)]
+
+    @property
+    def _share(self) -> int:
+        return self.batch_size // self.processes
 
 
 def _numbers(values: Sequence[int]) -> Numbers:

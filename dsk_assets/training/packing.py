@@ -51,6 +51,8 @@ class Contents:
     config: TrainingConfig
     release: OpenedRelease
     order: Order
+    domains: Mapping[str, str]
+    """The domain of each donation, by which losses on held-out documents are told apart."""
     base: Path | None
     base_digest: str | None
     previous: Snapshot | None
@@ -94,8 +96,17 @@ def _order(contents: Contents, parcel: "_Parcel") -> dict[str, Any]:
             name = f"shards/{number:04d}/{shard:05d}.bin"
             parcel.link(name, path)
             files.append({"name": name, "dtype": dtype})
-        source = {"donation": member.donation, "tokens": member.tokens, "weight": member.weight}
-        sources.append(source | {"files": files})
+        source = contents.order.sources[number]
+        sources.append(
+            {
+                "donation": source.donation,
+                "tokens": source.tokens,
+                "weight": source.weight,
+                "heldOut": source.held_out,
+                "domain": contents.domains[source.donation],
+                "files": files,
+            }
+        )
     return {
         "name": NAME,
         "seed": contents.order.seed,

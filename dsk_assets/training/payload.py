@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dsk_assets.errors import CorruptedError, TrainingError, safe_message
+from dsk_assets.errors import CorruptedError, DskError, TrainingError, safe_message
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.energy import Meter
@@ -47,7 +47,7 @@ def run(folder: Path, where: Where) -> None:
     """Train until all checkpoints of the job in *folder* stand.
 
     Raises :class:`CorruptedError` when a file of the folder was changed, and
-    :class:`TrainingError` when training cannot go on; ``out/error.txt`` then says why.
+    :class:`TrainingError` when training cannot go on; ``out/error.txt`` then holds the message.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -61,7 +61,8 @@ def run(folder: Path, where: Where) -> None:
             else:
                 _train(job, group, where)
         except Exception as error:
-            (job.out / job_folder.ERROR).write_text(safe_message(error), "utf-8")
+            if isinstance(error, DskError):
+                (job.out / job_folder.ERROR).write_text(str(error), "utf-8")
             raise
 
 
@@ -76,7 +77,11 @@ def _prepare(job: Job) -> None:
             job.receipt(step)
         except CorruptedError:
             shutil.rmtree(job.checkpoint(step), ignore_errors=True)
-    _cut_metrics(job, _newest(job))
+    reached = _newest(job)
+    for step in job.targets:
+        if step > reached:  # made from one that is gone
+            shutil.rmtree(job.checkpoint(step), ignore_errors=True)
+    _cut_metrics(job, reached)
 
 
 def _newest(job: Job) -> int:
@@ -148,14 +153,24 @@ class _Writer:
         self.trainer.save(folder)
         for path in sorted((self.job.folder / job_folder.TOKENIZER).iterdir()):
             shutil.copyfile(path, folder / "model" / path.name)
-        for result in results:
-            _append(folder / job_folder.METRICS, asdict(result))
+        held_out = {"step": step, "held_out": self._held_out()}
+        _append(self.job.out / job_folder.METRICS, held_out)
+        for row in [*map(asdict, results), held_out]:
+            _append(folder / job_folder.METRICS, row)
         files = {name: sha256_file(path) for name, path in job_folder.files_below(folder).items()}
         receipt = self._receipt(results, seconds, joules) | {"files": files}
         (folder / job_folder.RECEIPT).write_bytes(canonical_json(receipt))
         _publish(folder, self.job.checkpoint(step))
         self.since, self.clock = _now(), time.perf_counter()
         self.origin = {"step": step, "digest": job_folder.weights_digest(files)}
+
+    def _held_out(self) -> dict[str, dict[str, float]]:
+        """Loss on held-out documents by domain, and how many tokens it is the mean of."""
+        found = {}
+        for domain, sources in self.job.domains.items():
+            loss, tokens = self.trainer.held_out_loss(sources)
+            found[domain] = {"loss": loss, "tokens": tokens}
+        return found
 
     def _receipt(self, results: list[StepResult], seconds: float, joules: float) -> dict[str, Any]:
         group, settings = self.trainer.group, self.job.settings

@@ -46,6 +46,18 @@ _LOSS: list[tuple[str, pa.DataType]] = [
 ]
 LOSS = pa.schema(_LOSS)
 
+_HELD_OUT: list[tuple[str, pa.DataType]] = [
+    ("step", pa.int64()),
+    ("domain", pa.string()),
+    ("loss", pa.float64()),
+    ("tokens", pa.int64()),
+]
+HELD_OUT = pa.schema(_HELD_OUT)
+"""Mean loss (nats a token) on held-out documents of a domain, and the tokens it is a mean of."""
+
+UNSPECIFIED = "unspecified"
+"""The domain of a donation whose manifest names none."""
+
 JOULES_PER_KWH = 3.6e6
 
 
@@ -55,7 +67,8 @@ def train(catalog: Catalog, release: str, launch: Launcher | None = None) -> Sna
     Its partition is ``<name>-<version>``. ``run.json``: what was trained, from what, its order,
     parameters, tokens, floating-point operations (6 times parameters times tokens, Kaplan et al.
     2020, https://arxiv.org/abs/2001.08361) and checkpoints. ``loss``: one row for each step with
-    ``loss`` (nats a token), ``learning_rate`` and ``tokens`` read so far. Demands gate
+    ``loss`` (nats a token), ``learning_rate`` and ``tokens`` read so far. ``held_out``: the loss on
+    held-out documents of each domain at each checkpoint. Demands gate
     ``composition`` of the release. Raises :class:`TrainingError` when the loss is not finite.
     """
     training = _Training(catalog, release, launch or launcher(catalog.settings))
@@ -66,6 +79,8 @@ def train(catalog: Catalog, release: str, launch: Launcher | None = None) -> Sna
         content = training.description(losses, checkpoints)
         out.json(RUN_FILE, content)
         out.table("loss", [losses], LOSS)
+        held_out = pa.concat_tables([one.table("held_out") for one in checkpoints])
+        out.table("held_out", [held_out], HELD_OUT)
         names = ("steps", "tokens", "parameters", "flop", "firstLoss", "lastLoss")
         out.count(checkpoints=len(checkpoints), **{name: content[name] for name in names})
         for name in ("device_hours", "energy_kwh"):
@@ -88,7 +103,8 @@ def checkpoint(catalog: Catalog, key: str, launch: Launcher | None = None) -> Sn
     """The checkpoint ``<name>-<version>.step-<step>`` of the run that ``training.yaml`` describes.
 
     ``model/``: weights, configuration and tokenizer as transformers reads them. ``state/``: the
-    optimiser's state. ``loss``: the steps since the checkpoint before. ``exposure``: what has been
+    optimiser's state. ``loss``: the steps since the checkpoint before. ``held_out``: loss on
+    held-out documents by domain. ``exposure``: what has been
     read of each donation, up to this step. ``checkpoint.json``: step, tokens, loss, release, seed
     and order, which is all it takes to compute what it has read of any document.
     Counts: ``step``, ``tokens``, ``parameters``, ``loss``, and of the steps since the checkpoint
@@ -145,7 +161,27 @@ class _Training:
     @property
     def inputs(self) -> list[Snapshot]:
         """What every checkpoint is made from."""
-        return [self.release.snapshot, self.composition, self.release.tokenizer, self.base_model]
+        made_from = [self.release.snapshot, self.composition, self.release.tokenizer]
+        return [*made_from, self.base_model, *self._manifests.values()]
+
+    @cached_property
+    def _manifests(self) -> dict[str, Snapshot]:
+        """Where the domain of each donation stands, which is asked for when some is held out."""
+        if not self.config.held_out:
+            return {}
+        landed = {
+            member.donation: self.catalog.require("donations/landing", member.donation)
+            for member in self.release.members
+        }
+        return {donation: one.only("manifest.json") for donation, one in landed.items()}
+
+    def _domains(self) -> dict[str, str]:
+        """The first domain that each donation's manifest names."""
+        found = {member.donation: UNSPECIFIED for member in self.release.members}
+        for donation, landed in self._manifests.items():
+            domains = landed.json("manifest.json").get("dataset", {}).get("domain")
+            found[donation] = domains[0] if domains else UNSPECIFIED
+        return found
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the weights: settings and the digests of all that is read."""
@@ -188,7 +224,9 @@ class _Training:
 
     @cached_property
     def _order(self) -> Order:
-        return release_order(self.release, self.config.seed, self.config.sequence_length)
+        settings = self.config
+        length, share = settings.sequence_length, settings.held_out
+        return release_order(self.release, settings.seed, length, share)
 
     @property
     def _job_folder(self) -> Path:
@@ -217,6 +255,7 @@ class _Training:
             config=self.config,
             release=self.release,
             order=self._order,
+            domains=self._domains(),
             base=base_model.folder(self.catalog, self.base_model, self.release.tokenizer),
             base_digest=self._weights(None),
             previous=previous,
@@ -265,8 +304,12 @@ class _Training:
             if name.startswith(WEIGHTS):
                 with out.file(name) as written:
                     shutil.copyfile(path, written)
-        metrics = [json.loads(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]
+        lines = (folder / METRICS).read_text("utf-8").splitlines()
+        *metrics, evaluated = map(json.loads, lines)
+        held_out = evaluated["held_out"]
+        rows = [{"step": step, "domain": domain, **one} for domain, one in held_out.items()]
         out.table("loss", [pa.Table.from_pylist(metrics, LOSS)], LOSS)
+        out.table("held_out", [pa.Table.from_pylist(rows, HELD_OUT)], HELD_OUT)
         read = exposure(self._order, step, self.config.batch_size)
         out.table("exposure", [read], EXPOSURE)
         last = metrics[-1]
@@ -278,6 +321,7 @@ class _Training:
                 "step": step,
                 "tokens": last["tokens"],
                 "loss": last["loss"],
+                "heldOutLoss": {domain: one["loss"] for domain, one in held_out.items()},
                 "parameters": receipt["parameters"],
                 "previous": previous.digest if previous else None,
                 "libraries": libraries,
@@ -291,6 +335,8 @@ class _Training:
             flop=receipt["flop"],
             device_hours=receipt["deviceHours"],
         )
+        if held_out:
+            out.count(held_out_loss={name: round(one["loss"], 4) for name, one in held_out.items()})
         if receipt["energy"] != NOT_MEASURED:
             out.count(energy_kwh=receipt["energy"]["joule"] / JOULES_PER_KWH)
         out.byproduct(RECEIPT, receipt)
@@ -308,6 +354,7 @@ class _Training:
                 "release": self.release.snapshot.digest,
                 "sequenceLength": self.config.sequence_length,
                 "batchSize": self.config.batch_size,
+                "heldOut": self.config.held_out,
             },
         }
 

@@ -13,10 +13,9 @@ processes that is PyTorch's ``DistributedDataParallel``: each holds the whole mo
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dsk_assets.errors import SettingsError, TrainingError
 from dsk_assets.lake.digests import sha256_json
@@ -29,6 +28,9 @@ WEIGHT_DECAY = 0.1
 MAX_GRADIENT_NORM = 1.0
 FINAL_RATE = 0.1
 """Share of the highest learning rate that is left at the last step."""
+
+EVALUATED = 64
+"""Sequences of a donation's held-out documents that a loss is measured on."""
 
 OPTIMIZER = "optimizer.safetensors"
 
@@ -168,15 +170,35 @@ class Trainer:
         (folder / "state").mkdir(parents=True)
         save_file(state, folder / "state" / OPTIMIZER)
 
+    def held_out_loss(self, sources: list[int]) -> tuple[float, int]:
+        """Mean loss (nats a token) on held-out documents of these donations, and its tokens.
+
+        Of each donation at most :data:`EVALUATED` sequences are read. The first token of a sequence
+        is not predicted, so it does not count.
+        """
+        import torch
+
+        self.model.eval()
+        total, tokens = 0.0, 0
+        with torch.no_grad(), self._autocast():
+            for source in sources:
+                for sequence in islice(self.dataset.held_out(source), EVALUATED):
+                    if len(sequence) > 1:
+                        batch = torch.from_numpy(sequence[None]).to(self.group.device)
+                        loss = self.model(input_ids=batch, labels=batch, use_cache=False).loss
+                        total += float(loss) * (len(sequence) - 1)
+                        tokens += len(sequence) - 1
+        self.model.train()
+        return total / max(1, tokens), tokens
+
     def _gradients(self, step: int) -> float:
         """Leave the gradients of the batch of *step*; returns the mean loss of this process."""
         import torch
 
-        rows = self.dataset.batch(step, self.group.rank.rows(self.config.batch_size))
-        parts = np.split(rows, len(rows) // self.config.rows_at_once)
+        parts = self.config.division.parts(step, self.group.rank.number)
         total = 0.0
-        for number, part in enumerate(parts, start=1):
-            batch = torch.from_numpy(part).to(self.group.device)
+        for number, samples in enumerate(parts, start=1):
+            batch = torch.from_numpy(self.dataset.samples(samples)).to(self.group.device)
             last = number == len(parts)
             with nullcontext() if last or not self.group.together else self._shared.no_sync():
                 with self._autocast():
