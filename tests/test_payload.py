@@ -1,8 +1,11 @@
 """The training payload: one job folder, whatever kills it, however many share the work."""
 
 import json
+import math
 import multiprocessing
 import os
+import random
+import re
 import shutil
 import signal
 import subprocess
@@ -16,12 +19,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsk_assets.consortium.reading import read_config
 from dsk_assets.corpus.release import open_release
-from dsk_assets.errors import CorruptedError, TrainingError
+from dsk_assets.errors import CorruptedError, NotAdmittedError, TrainingError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.digests import canonical_json
 from dsk_assets.lake.store import Zone
-from dsk_assets.training import answers, base_model, local, payload
+from dsk_assets.settings import PROJECT_ROOT
+from dsk_assets.training import answers, base_model, evaluation, local, payload
 from dsk_assets.training.energy import Meter
 from dsk_assets.training.job import METRICS, RECEIPT, Job, weights_digest
 from dsk_assets.training.order import Division
@@ -39,7 +44,7 @@ from tests.corpora import (
     tokenise,
     write,
 )
-from tests.support import seed
+from tests.support import admit, seed
 
 A, B = "dsk-2026-0001@1.0.0", "dsk-2026-0002@1.0.0"
 FORK = multiprocessing.get_context("fork")
@@ -74,7 +79,6 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 def tokenise_again(catalog: Catalog) -> None:
     """Landing was replaced, so the screening gates judge it again."""
     from dsk_assets.gates.admitted import admitted
-    from tests.support import admit
 
     for donation in (A, B):
         admit(catalog, "approval", catalog.require("donations/landing", donation))
@@ -392,6 +396,71 @@ def test_receipts_that_differ_do_not_make_another_checkpoint(
     assert repaired.digest == first.digest
     assert repaired.byproduct(RECEIPT)["started"] >= first.byproduct(RECEIPT)["started"]
     assert again.json("run.json")["checkpoints"][0]["digest"] == first.digest
+
+
+def test_a_model_is_tried_and_the_counts_are_kept(catalog: Catalog) -> None:
+    train(catalog, "1.0.0", in_process)
+    key = checkpoints(catalog)[-1]
+    checkpoint = catalog.require("training/checkpoint", key)
+    with pytest.raises(NotAdmittedError):
+        evaluation.evaluation(catalog, key)
+    admit(catalog, "checkpoint", checkpoint)
+    question = {"id": "q", "clauses": ["1.1"], "prompt": "det var en",
+                "better": "mørk og stormfuld", "worse": "xyzzy qwerty"}  # fmt: skip
+    swapped = question | {"id": "r", "better": question["worse"], "worse": question["better"]}
+    values = {"charter": "c", "version": "1", "questions": [question, swapped]}
+    write(catalog.settings.consortium / "values.yaml", values)
+    made = evaluation.evaluation(catalog, key)
+    content = made.json("evaluation.json")
+    assert [one["better"] for one in content["values"]["questions"]] == [True, False]
+    assert (made.counts["questions"], made.counts["better"]) == (2, 1)
+    memorised = content["memorisation"]
+    assert memorised["promptTokens"] == 16
+    assert memorised["heldOut"]["prompts"] == 9
+    assert memorised["trained"]["prompts"] == 26, "a run of more than a pass has read the rest"
+    assert memorised["trained"]["exact"] == 0
+    law = content["prediction"][A]
+    assert law["loss"] == pytest.approx(
+        checkpoint.json("checkpoint.json")["heldOutLoss"]["law"], rel=1e-4
+    )
+    assert 0 < law["bitsPerByte"] < law["loss"] / math.log(2)
+    assert evaluation.evaluation(catalog, key).statement_digest == made.statement_digest
+    write(catalog.settings.consortium / "values.yaml", values | {"questions": [question]})
+    assert evaluation.evaluation(catalog, key).counts["questions"] == 1
+
+
+def test_a_model_that_knows_its_documents_is_found_out(tmp_path: Path) -> None:
+    catalog = open_catalog(tmp_path)
+    write(
+        catalog.settings.consortium / "training.yaml",
+        TRAINING | {"steps": 400, "checkpoint_every": 200, "held_out": 0.2}
+        | {"model": {"hidden_size": 64, "layers": 2, "heads": 4, "feed_forward": 128}},
+    )  # fmt: skip
+    words = texts("a", 1)["a" + 31 * "0"].split()
+    shuffled = [random.Random(number).sample(words, len(words)) for number in range(10)]
+    donate(catalog, A, {f"{n * 25:02x}{0:030x}": " ".join(text) for n, text in enumerate(shuffled)})
+    tokenise(catalog, A)
+    released(catalog)
+    base_model.base_model(catalog)
+    seed(
+        catalog, "donations/landing", A,
+        zone=Zone.RESTRICTED, files={"manifest.json": {}, "x": {}},
+    )  # fmt: skip
+    train(catalog, "1.0.0", in_process)
+    key = checkpoints(catalog)[-1]
+    admit(catalog, "checkpoint", catalog.require("training/checkpoint", key))
+    found = evaluation.evaluation(catalog, key).json("evaluation.json")["memorisation"]
+    assert found["trained"]["exact"] > 0
+    assert found["heldOut"]["exact"] == 0 < found["heldOut"]["prompts"]
+
+
+def test_the_consortium_asks_by_the_charters_clauses() -> None:
+    values = read_config(PROJECT_ROOT / "examples/consortium/values.yaml", evaluation.Values)
+    ids = [question.id for question in values.questions]
+    assert len(ids) == len(set(ids)) > 10
+    for question in values.questions:
+        assert all(re.fullmatch(r"([1-9]|1\d|20)\.[1-9]", clause) for clause in question.clauses)
+        assert question.better != question.worse
 
 
 def test_energy_is_read_from_the_counters_there_are(tmp_path: Path) -> None:

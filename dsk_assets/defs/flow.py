@@ -30,6 +30,7 @@ BEFORE_WAREHOUSE: tuple[Stage, ...] = (
     training.BASE_MODEL,
     training.RUN,
     training.CHECKPOINTS,
+    training.EVALUATION,
 )
 AFTER_WAREHOUSE: tuple[Stage, ...] = (transparency.VERIFICATION, transparency.RECORDS)
 STAGES = BEFORE_WAREHOUSE + AFTER_WAREHOUSE

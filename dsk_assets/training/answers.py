@@ -3,17 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 from typing import Any
 
 import duckdb
 
-from dsk_assets.corpus.release import Member, OpenedRelease, open_release
+from dsk_assets.corpus.release import OpenedRelease, open_release
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.training.exposure import reads
 from dsk_assets.training.order import NAME, Order
-from dsk_assets.training.released import release_order
+from dsk_assets.training.released import document_offsets, release_order
 
 CHECKPOINT = "training/checkpoint"
 
@@ -201,7 +200,7 @@ class Spans:
         }
         database = duckdb.connect()
         database.execute("set parquet_metadata_cache = true")
-        return cls(files, tuple(map(_offsets, release.members)), database)
+        return cls(files, tuple(map(document_offsets, release.members)), database)
 
     def find(self, doc_id: str) -> list[Place]:
         """Where the document stands; nothing where the release has it not.
@@ -221,8 +220,3 @@ class Spans:
             before = self.offsets[number][shard]
             places.append(Place(number, before + start, before + end))
         return places
-
-
-def _offsets(member: Member) -> dict[int, int]:
-    shards = member.table.select(["shard", "tokens"]).sort_by("shard").to_pydict()
-    return dict(zip(shards["shard"], accumulate(shards["tokens"], initial=0), strict=False))

@@ -40,6 +40,10 @@ class SequenceDataset:
         for start in range(0, end, length):
             yield self._donations[source].read(start, min(start + length, end))
 
+    def tokens(self, source: int, start: int, end: int) -> NDArray[np.int64]:
+        """Tokens *start* to before *end* of donation number *source*, held-out ones counted."""
+        return self._donations[source].read(start, end)
+
     def sequence(self, number: int, sequence: int) -> NDArray[np.int64]:
         """The tokens of one sequence of pass *number*."""
         parts = []

@@ -51,7 +51,7 @@ class Meter:
 
 def _nvml(gpu: int) -> dict[str, Counter]:
     with suppress(Exception):  # no module, no driver, or a GPU without a counter
-        import pynvml
+        import pynvml  # type: ignore[import-not-found]
 
         pynvml.nvmlInit()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")

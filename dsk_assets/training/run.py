@@ -20,6 +20,7 @@ from dsk_assets.corpus.release import OpenedRelease, newest_version, open_releas
 from dsk_assets.errors import CorruptedError, SettingsError, TrainingError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
 from dsk_assets.training import base_model
@@ -159,28 +160,31 @@ class _Training:
         return f"{self.config.name}-{self.version}"
 
     @property
-    def inputs(self) -> list[Snapshot]:
+    def inputs(self) -> list[Snapshot | Source]:
         """What every checkpoint is made from."""
         made_from = [self.release.snapshot, self.composition, self.release.tokenizer]
-        return [*made_from, self.base_model, *self._manifests.values()]
+        return [*made_from, self.base_model, *self._declared]
+
+    @property
+    def _declared(self) -> list[Source]:
+        """The domains of the donations, which tell apart the losses on held-out documents.
+
+        They are all that training takes from what donors delivered, so the deliveries themselves,
+        which hold text before redaction, are no input.
+        """
+        if not self.config.held_out:
+            return []
+        return [Source("donations/domains", sha256_json(self._domains))]
 
     @cached_property
-    def _manifests(self) -> dict[str, Snapshot]:
-        """Where the domain of each donation stands, which is asked for when some is held out."""
-        if not self.config.held_out:
-            return {}
-        landed = {
-            member.donation: self.catalog.require("donations/landing", member.donation)
-            for member in self.release.members
-        }
-        return {donation: one.only("manifest.json") for donation, one in landed.items()}
-
     def _domains(self) -> dict[str, str]:
         """The first domain that each donation's manifest names."""
         found = {member.donation: UNSPECIFIED for member in self.release.members}
-        for donation, landed in self._manifests.items():
-            domains = landed.json("manifest.json").get("dataset", {}).get("domain")
-            found[donation] = domains[0] if domains else UNSPECIFIED
+        if self.config.held_out:
+            for donation in found:
+                landed = self.catalog.require("donations/landing", donation)
+                domains = landed.json("manifest.json").get("dataset", {}).get("domain")
+                found[donation] = domains[0] if domains else UNSPECIFIED
         return found
 
     def fingerprint(self) -> dict[str, Any]:
@@ -199,6 +203,8 @@ class _Training:
         try:
             for number, step in enumerate(steps):
                 made.append(self._checkpoint(step, made[-1] if made else None, steps[number:]))
+            for _ in self._payload or ():
+                pass  # let it end by itself
         finally:
             self._stop()
         if until in (None, self.config.steps) and not self.catalog.plans:
@@ -255,7 +261,7 @@ class _Training:
             config=self.config,
             release=self.release,
             order=self._order,
-            domains=self._domains(),
+            domains=self._domains,
             base=base_model.folder(self.catalog, self.base_model, self.release.tokenizer),
             base_digest=self._weights(None),
             previous=previous,
@@ -348,6 +354,7 @@ class _Training:
             "release": self.version,
             "baseModel": self.base_model.json(base_model.FILE),
             "tokenizer": self.release.tokenizer.digest,
+            "domains": self._domains,
             "order": {
                 "name": ORDER,
                 "seed": self.config.seed,

@@ -5,7 +5,7 @@ from dsk_assets.defs.corpus.assets import judge_again, newest_release
 from dsk_assets.defs.partitions import CHECKPOINT, TRAINING_RUN
 from dsk_assets.defs.stage import Stage
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.training import base_model, run
+from dsk_assets.training import base_model, evaluation, run
 from dsk_assets.training.config import load_training
 
 _TORCH = frozenset({"pytorch", "huggingface"})
@@ -60,5 +60,16 @@ CHECKPOINTS = Stage(
     keys=run.checkpoints,
     gate="checkpoint",
     principle="1",
+    see_also="training/evaluation",
+)
+EVALUATION = Stage(
+    "training/evaluation",
+    evaluation.evaluation,
+    evaluation.CODE_VERSION,
+    deps=("training/checkpoint",),
+    kinds=_TORCH | {"json"},
+    partitions=CHECKPOINT,
+    keys=lambda catalog: run.checkpoints(catalog)[-1:],
+    principle="4",
     see_also="transparency/records",
 )

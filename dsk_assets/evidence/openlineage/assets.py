@@ -28,6 +28,7 @@ DOCUMENTATION = {
     "training/base_model": "The model that training begins with.",
     "training/run": "A training run: its configuration and losses.",
     "training/checkpoint": "A trained model at one step.",
+    "training/evaluation": "How well a model predicts, what it repeats, which answers it prefers.",
     "transparency/warehouse": "The marts: SQL over the lake's tables.",
     "transparency/verification": "What a verification of all evidence behind a release found.",
     "transparency/records": "The published records of a release.",
