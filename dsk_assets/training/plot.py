@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-WIDTH, HEIGHT = 720, 320
-LEFT, TOP, RIGHT, BOTTOM = 48, 16, 220, 32
+WIDTH, HEIGHT = 760, 320
+LEFT, TOP, RIGHT, BOTTOM = 48, 16, 250, 32
 POINTS = 400
 """Points of a line at most; between them the mean is drawn."""
 COLOURS = ("#0f62fe", "#da1e28", "#198038", "#8a3ffc", "#b28600", "#009d9a", "#9f1853", "#525252")
@@ -56,7 +56,7 @@ def _axes(steps: float, top: float, scale: tuple[float, float]) -> Iterable[str]
         step = round(steps * number / 4)
         x = LEFT + step * scale[0]
         yield f'<text x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{step}</text>'
-    yield f'<text x="{right + 12}" y="{bottom + 16}">steps; nats a token</text>'
+    yield f'<text x="{right + 20}" y="{bottom + 16}">steps; nats a token</text>'
 
 
 def _thinned(line: Line) -> Line:
