@@ -72,6 +72,15 @@ def test_what_only_looks_like_a_name_is_left(text: str) -> None:
     assert persons(text) == []
 
 
+@pytest.mark.parametrize("gap", ["\n", "  "])
+def test_a_name_split_by_a_line_break_or_two_spaces_is_found_whole(gap: str) -> None:
+    text = f"Referat\nKirsten{gap}Nyborg Mikkelsen\nformand"
+    found = {p for f in analyser().find(text) for p in range(f.start, f.end)}
+    end = text.index("\nformand")
+    assert {p for p in range(8, end) if text[p].isalpha()} <= found
+    assert end + 1 not in found
+
+
 def test_a_part_of_a_full_name_is_found_again() -> None:
     text = "Klageren er Ulla Blimfqvist. Efter mødet ringede Blimfqvist igen."
     found = [text[f.start : f.end] for f in analyser().find(text) if f.entity == "PERSON"]

@@ -151,6 +151,12 @@ def test_numbers_that_are_no_personal_data_are_left(text: str) -> None:
         ("se linkedin.com/in/anna-b her", "linkedin.com/in/anna-b", "URL_PERSONAL"),
         ("stelnr. WVWZZZ1JZXW000001", "WVWZZZ1JZXW000001", "VIN"),
         ("mødested 55.67612, 12.56834", "55.67612, 12.56834", "GEO"),
+        ("porten 001b.4411.3ab7 er lukket", "001b.4411.3ab7", "MAC"),
+        ("ved 55°40'34.5\" N, 12°34'06\" Ø i søen", "55°40'34.5\" N, 12°34'06\" Ø", "GEO"),
+        ("N 55° 40.567' E 12° 34.123'", "N 55° 40.567' E 12° 34.123'", "GEO"),
+        ("anna (at) example . dk i dag", "anna (at) example . dk", "EMAIL_ADDRESS"),
+        ("skriv anna@example . dk i dag", "anna@example . dk", "EMAIL_ADDRESS"),
+        ("nummer 811218-9876 er svensk", "811218-9876", "FOREIGN_ID"),
         ("fødselsnummer 010190 12480", "010190 12480", "FOREIGN_ID"),
     ],
 )
@@ -173,6 +179,34 @@ def test_structured_identifiers_are_found_whole(text: str, value: str, entity: s
 )
 def test_numbers_run_together_and_misread_digits(text: str, value: str) -> None:
     assert covered(text, value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("cpr 170389-<b>1234</b> her", "170389-<b>1234"),
+        ("<span class='x'>170389</span>-1234", "170389</span>-1234"),
+        ("tlf. 67 <i>12</i> 34 56", "67 <i>12</i> 34 56"),
+        ("konto 1234 00123<wbr>45678", "1234 00123<wbr>45678"),
+    ],
+)
+def test_markup_inside_a_number_hides_nothing(text: str, value: str) -> None:
+    assert covered(text, value)
+    assert (
+        types("areal 10<sup>6</sup> og <b>12</b> af <b>34</b> i <td>1703</td><td>891234</td>")
+        == set()
+    )
+
+
+def test_a_placeholder_in_delivered_text_hides_no_number_beside_it() -> None:
+    table = "kundenr;navn;kontonr\n<DK_CPR> 4471923;Bo;12340012345678\n4471924;Bo;12340012345679"
+    assert covered(table, "4471923")
+    assert covered("<DK_CPR> 170389-1234 <PHONE_NUMBER>", "170389-1234")
+    assert types("kundenr;navn;kontonr\n<DK_CPR>;<PERSON>;<DK_BANK_ACCOUNT>") == set()
+
+
+def test_a_full_stop_with_spaces_ends_a_sentence_where_no_domain_follows() -> None:
+    assert types("Han lovede at komme . de var der, og at se . Hun kom ikke.") == set()
 
 
 def test_a_column_heading_explains_the_numbers_below_it() -> None:

@@ -32,6 +32,7 @@ OVERLAP = 2_000
 """Characters on both sides of such a piece that are read with it."""
 _PLACEHOLDER = re.compile(rf"<(?:{'|'.join(PRIORITY)})(?:_\d{{1,4}})?>")
 """What redaction leaves behind; anything else between angle brackets is searched."""
+_VALUE = re.compile(r"[^\W_]")
 _CODE = [
     Path(__file__).with_name(f"{name}.py")
     for name in (
@@ -112,13 +113,15 @@ class Analyser:
             raise RecogniserFault(f"a recogniser raised {type(error).__name__}") from None
         if not results:
             return []
-        taken = {p for match in _PLACEHOLDER.finditer(folded.text) for p in range(*match.span())}
+        taken = [match.span() for match in _PLACEHOLDER.finditer(folded.text)]
         findings = set()
         for found in results:
-            start, end = _trimmed(folded.text, found.start, found.end)
-            if start < end and taken.isdisjoint(range(start, end)):
-                place = folded.original(start, end)
-                findings.add(Finding(*place, found.entity, round(found.score, 3), found.recogniser))
+            for part in _beside(taken, found.start, found.end):
+                start, end = _trimmed(folded.text, *part)
+                if start < end and _VALUE.search(folded.text, start, end):
+                    place = folded.original(start, end)
+                    score = round(found.score, 3)
+                    findings.add(Finding(*place, found.entity, score, found.recogniser))
         return sorted(findings)
 
     def _in(self, piece: "_Piece", min_score: float) -> Iterator[Finding]:
@@ -177,6 +180,15 @@ def _sound(result: "RecognizerResult", length: int) -> float:
     ):
         raise RecogniserFault("a recogniser gave an unknown type, place or score")
     return float(result.score)
+
+
+def _beside(taken: Sequence[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The parts of ``start:end`` that lie outside the stretches *taken*."""
+    for first, last in taken:
+        if start < last and first < end:
+            yield start, first
+            start = last
+    yield start, end
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:

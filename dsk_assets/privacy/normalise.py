@@ -2,7 +2,8 @@
 
 Personal data hides from patterns behind typography: no-break and thin spaces, six kinds of dash,
 zero-width characters, full-width and Arabic-Indic digits, HTML entities, combining accents,
-UTF-8 read as Windows-1252, quoted mail (``> ``), hyphenation at line ends, and the letters O, I
+UTF-8 read as Windows-1252, quoted mail (``> ``), tags inside a
+number, hyphenation at line ends, and the letters O, I
 and l that a scanner read in the middle of a number. Each is folded to
 its plain form; a finding in the folded text is then mapped back to the characters it came from.
 """
@@ -29,9 +30,14 @@ def _misread(letter: str) -> str:
 
 _MISREAD = {_misread(chr(code)): chr(code) for code in range(0xC0, 0x180)}
 
+_TAGS = "b|i|u|em|strong|span|font|mark|wbr|a"
+"""Mark-up that changes how a part of a number looks and not where it ends."""
+
 _FOLDABLE = re.compile(
     rf"(?P<quote>(?:(?<=\n)|\A)(?:>[ ]?)+)"
     rf"|(?P<hyphenation>(?<=[a-zæøå])-\n(?=[a-zæøå]))"
+    rf"|(?P<markup>(?:(?<=[\d.-])|(?<=\d ))(?:</?(?:{_TAGS})(?:\s[^<>\n]{{0,80}})?/?>)+"
+    rf"(?=[\d.-]| \d))"
     rf"|(?P<entity>&(?:\#\d{{2,6}}|\#x[0-9a-fA-F]{{2,5}}|[A-Za-z]{{2,8}});)"
     rf"|(?P<misread>{'|'.join(sorted(map(re.escape, _MISREAD)))})"
     rf"|(?P<invisible>[{_INVISIBLE}]+)"
@@ -43,7 +49,7 @@ _FOLDABLE = re.compile(
     rf"|(?P<misdigit>(?<=\d)(?:[OoIl](?=[OoIl]?\d)|O(?=[ -]\d)))"
 )
 _SUSPECT = re.compile(
-    r"[^\x00-\x25\x27-\x3d\x3f-\x7e\u00a1-\u00ac\u00ae-\u00c2\u00c6-\u02ff\u2018-\u201e…€]"
+    r"[^\x00-\x25\x27-\x3b\x3d\x3f-\x7e\u00a1-\u00ac\u00ae-\u00c2\u00c6-\u02ff\u2018-\u201e…€]"
     r"|-(?=\n)"
 )
 """Where something may have to be folded; plain text has no such place, and is not read further."""

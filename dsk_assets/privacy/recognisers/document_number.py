@@ -38,6 +38,9 @@ _SWEDISH = re.compile(
     r"(?<!\d)(?P<c>19|20)?(?P<y>\d\d)(?P<m>\d\d)(?P<d>\d\d)[-+]?(?P<s>\d{4})(?!\d)"
 )
 _NORWEGIAN = re.compile(r"\d(?<!\d\d)\d{5} ?\d{5}(?!\d)")
+_SWEDISH_AFTER = re.compile(
+    r"[^\n\d]{0,20}(?:svensk|personn|samordning|sverige|swedish)", re.IGNORECASE
+)
 _FINNISH = re.compile(r"(?P<d>\d(?<!\w\d)\d{5})[-+A-FU-Y](?P<s>\d{3})(?P<c>[0-9A-Y])(?!\w)")
 _ID_WORDS = re.compile(r"svensk|norsk|personn|fødselsn|samordning|id-?n", re.IGNORECASE)
 _FIRST = (3, 7, 6, 1, 8, 9, 4, 5, 2, 1, 0)
@@ -50,7 +53,7 @@ class DocumentNumberRecognizer(DanishRecognizer):
     No authority publishes the format of Danish passports and driving licences; nine characters
     and eight digits are what documents show, and the word decides. Swedish (Luhn), Norwegian
     (two modulus-11 digits, 0.8 % of random numbers) and Finnish numbers (one of 31 characters)
-    are checked; the Swedish one needs an explaining word or its twelve-digit form besides.
+    are checked; the Swedish one needs an explaining word beside it, or its twelve-digit form.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = (
@@ -73,7 +76,11 @@ class DocumentNumberRecognizer(DanishRecognizer):
         for match in _SWEDISH.finditer(text):
             ten = match["y"] + match["m"] + match["d"] + match["s"]
             dated = is_date(int(match["d"]) % 60, int(match["m"]), 2000)
-            sure = match["c"] or explained(text, match.start(), _ID_WORDS, None, 30) == 1
+            sure = (
+                match["c"]
+                or explained(text, match.start(), _ID_WORDS, None, 30) == 1
+                or _SWEDISH_AFTER.match(text, match.end())
+            )
             if dated and sure and passes_luhn(ten):
                 yield Hit("FOREIGN_ID", match.start(), match.end(), 0.6)
         for match in _NORWEGIAN.finditer(text):

@@ -10,14 +10,20 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 _LOCAL = r"[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?"
 _DOMAIN = r"[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,6}"
 _PLAIN = re.compile(rf"(?<![\w.+-])({_LOCAL})@(\[[\da-f.:]+\]|{_DOMAIN})", re.IGNORECASE)
+_SPACED = (
+    r" \. (?:(?:dk|com|org|net|eu|nu|se|no|de|uk|info|local)(?![\w-])|[^\W_][\w-]*(?= \. [a-z]))"
+)
+"""A part of a domain after a full stop with spaces round it: ``example . dk``."""
+_SPACED_END = re.compile(rf"(?:{_SPACED})+")
 _HIDDEN = re.compile(
     rf"(?<![\w.+-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?"
     r"| snabel-?a | at | @ ?|@ )"
-    r"([^\W_][\w-]*(?:(?:\.| ?[\[({]?(?:dot|punktum|prik)[\])}]? ?)[^\W_][\w-]*){1,4})(?![\w-])",
+    r"([^\W_][\w-]*(?:(?:\.| ?[\[({]?(?:dot|punktum|prik)[\])}]? ?)[^\W_][\w-]*"
+    rf"|{_SPACED}){{1,4}})(?![\w-])",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"[\[({]\s?(?:at|a|snabel|@)")
-_BARE = re.compile(r" at [\w-]+(?:\.| ?[\[({]?(?:dot|punktum|prik))")
+_BARE = re.compile(r" at [\w-]+(?: ?\.| ?[\[({]?(?:dot|punktum|prik))")
 """Every hidden form has one of these, or the word snabel, in lower case."""
 _ROLE = word_list("role_mailboxes")
 
@@ -39,7 +45,9 @@ class EmailDkRecognizer(DanishRecognizer):
         if "@" in text:
             for match in _PLAIN.finditer(text):
                 if match[1].lower() not in _ROLE:
-                    yield Hit("EMAIL_ADDRESS", match.start(), match.end(), 0.95)
+                    spaced = None if "." in match[2] else _SPACED_END.match(text, match.end())
+                    end = spaced.end() if spaced else match.end()
+                    yield Hit("EMAIL_ADDRESS", match.start(), end, 0.95)
         lower = text.lower()
         if not (
             "snabel" in lower
@@ -51,5 +59,6 @@ class EmailDkRecognizer(DanishRecognizer):
             return
         for match in _HIDDEN.finditer(text):
             bare = " at " in match.group().lower()
-            if match[1].lower() not in _ROLE and not (bare and "." not in match[2]):
+            domain = match[2].endswith(" . dk") if " . " in match[2] else "." in match[2]
+            if match[1].lower() not in _ROLE and (domain or not bare):
                 yield Hit("EMAIL_ADDRESS", match.start(), match.end(), 0.5 if bare else 0.85)

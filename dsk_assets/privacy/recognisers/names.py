@@ -19,7 +19,7 @@ from dsk_assets.privacy.recognisers.name_words import (
     words,
 )
 
-_GAP = re.compile(r" |\. ?| ?\n")
+_GAP = re.compile(r" {1,2}|\. ?| ?\n")
 _LOWER_PAIR = re.compile(r"(?<![\w@.-])([^\W\d_A-ZÆØÅ]{2,}) ([^\W\d_A-ZÆØÅ]{3,})(?![\w@])")
 _ACTS = re.compile(
     r"(?: (?:siger|sagde|fortæller|fortalte|oplyser|oplyste|mindede|mener|mente|spurgte|svarede"
@@ -109,7 +109,8 @@ def _joined(text: str, left: Word, right: Word) -> bool:
     if gap.startswith("."):
         return left.initial or left.lower in ("st", "chr", "fr", "joh", "hr", "dr")
     if "\n" in gap:
-        return left.start - (text.rfind("\n", 0, left.start) + 1) > _WRAP
+        wrapped = left.start - (text.rfind("\n", 0, left.start) + 1) > _WRAP
+        return wrapped or (left.sure and "g" in left.marks and right.sure and right.marks == "ds")
     return right.capital or right.text in PARTICLES
 
 

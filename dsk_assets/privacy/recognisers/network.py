@@ -12,6 +12,17 @@ _V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:]
 _MAC = re.compile(
     r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])"
 )
+_DOTTED_MAC = re.compile(
+    r"(?<![\w.])(?=[\d.]*[A-Fa-f])(?=[A-Fa-f.]*\d)[\dA-Fa-f]{4}\.[\dA-Fa-f]{4}\.[\dA-Fa-f]{4}(?!\w|\.\w)"
+)
+"""As network equipment prints it: ``001b.4411.3ab7``, with a digit and a letter at least."""
+_MINUTES = (
+    r"°\s?\d{1,2}(?:[.,]\d{2,6}\s?['′’]|\s?['′’]\s?\d{1,2}(?:[.,]\d{1,4})?\s?(?:[\"″”]|['′’]{2}))"
+)
+_DEGREES = re.compile(
+    rf"(?:N\s?)?5(?<!\d5)[4-7]\s?{_MINUTES}\s?N?[,;]?\s{{0,2}}(?:[EØ]\s?)?(?:0?[789]|1[0-5])\s?{_MINUTES}"
+    r"(?:\s?[EØ](?!\w))?"
+)
 _GEO = re.compile(
     r"5(?<![\d.,]5)[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
 )
@@ -27,7 +38,8 @@ class NetworkIdRecognizer(DanishRecognizer):
 
     An IP address is personal data when someone can tie it to a person (Court of Justice,
     C-582/14 Breyer). Loopback and unspecified addresses lead to nobody. Four numbers after
-    *version* are a version. Coordinates need four decimals (about ten metres).
+    *version* are a version. Coordinates need four decimals (about ten metres), or minutes with
+    seconds or two decimals.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IP_ADDRESS", "MAC", "GEO")
@@ -45,8 +57,11 @@ class NetworkIdRecognizer(DanishRecognizer):
                         yield Hit("IP_ADDRESS", match.start(), match.end(), 0.7 + 0.2 * near)
         for match in _MAC.finditer(text) if colons else ():
             yield Hit("MAC", match.start(), match.end(), 0.9)
-        for match in _GEO.finditer(text):
-            yield Hit("GEO", match.start(), match.end(), 0.7)
+        for match in _DOTTED_MAC.finditer(text) if text.count(".") > 1 else ():
+            yield Hit("MAC", match.start(), match.end(), 0.8)
+        for pattern in (_GEO, _DEGREES) if "°" in text else (_GEO,):
+            for match in pattern.finditer(text):
+                yield Hit("GEO", match.start(), match.end(), 0.7)
 
 
 def _leads_somewhere(value: str) -> bool:

@@ -40,8 +40,10 @@ _STREETS = tuple(sorted(word_list("streets")))
 _LIVES = re.compile(r"adresse|bopæl|bor på|boende|bor i|flyttet til|leveres|sendt til", re.I)
 _TOWN = re.compile(r"[ \n]([^\W\d_][\w.-]*)")
 _NEAR_DIGIT = re.compile(r"\d[^\n]*(?:\n[^\n]*)?,[^\d]*$")
-_COLONS = re.compile(r"::|[:-][\da-fA-F]{1,4}[:-][\da-fA-F]{1,4}[:-]")
-"""In every IPv6 and MAC address, which need have no digit."""
+_COLONS = re.compile(
+    r"::|[:-][\da-fA-F]{1,4}[:-][\da-fA-F]{1,4}[:-]|\.[\da-fA-F]{4}\.[\da-fA-F]{4}(?!\w)|°"
+)
+"""In every IPv6 and MAC address, whose digits may stand alone, and in coordinates."""
 _RARE = {
     "cpr": re.compile(r"cpr", re.I),
     "personn": re.compile(r"personn", re.I),
