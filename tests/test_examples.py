@@ -13,11 +13,11 @@ import zstandard
 
 from dsk_assets.consortium import registers
 from dsk_assets.consortium.agreements import Agreement, load_agreements
+from dsk_assets.consortium.licences import REGISTERED, canonical_licence
 from dsk_assets.consortium.members import load_members
 from dsk_assets.consortium.policy import Policy, load_policies
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.filters.ruleset import for_policy
-from dsk_assets.intake.licences import REGISTERED, canonical_licence
 from dsk_assets.intake.manifest import Manifest
 from dsk_assets.intake.manifest_file import read_manifest
 from dsk_assets.lake.digests import sha256_bytes

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsk_assets.consortium.licences import canonical_licence
 from dsk_assets.errors import DonationError
-from dsk_assets.intake.licences import canonical_licence
 from dsk_assets.intake.manifest import Manifest
 from dsk_assets.intake.manifest_file import describe_files, read_manifest, write_files_section
 from dsk_assets.lake.digests import sha256_bytes

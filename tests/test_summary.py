@@ -10,6 +10,7 @@ import pytest
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.records.summary import summary
+from dsk_assets.records.terminal import text
 from dsk_assets.settings import load_settings
 from tests.small_lake import (
     ARCHIVE,
@@ -33,7 +34,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 def test_an_empty_lake_says_so(catalog: Catalog) -> None:
     found = summary(catalog)
-    assert "No donation has been landed yet" in found.as_text()
+    assert "No donation has been landed yet" in text(found)
     assert found.as_json()["donations"] == ()
 
 
@@ -42,10 +43,10 @@ def test_what_has_not_been_reached_is_shown_as_missing(catalog: Catalog) -> None
     found = summary(catalog)
     [donation] = found.donations
     assert (donation.status, donation.documents, donation.kept) == ("waiting", None, None)
-    text = found.as_text()
-    assert "no release yet" in text
-    assert "Checkpoints: 0" in text
-    assert "Records: 0 files" in text
+    shown = text(found)
+    assert "no release yet" in shown
+    assert "Checkpoints: 0" in shown
+    assert "Records: 0 files" in shown
 
 
 def test_counts_add_up_over_current_donations(lake: Catalog) -> None:
@@ -79,19 +80,19 @@ def test_it_says_what_a_person_has_reviewed(lake: Catalog) -> None:
         MUNICIPALITY: ("not reviewed", None),
         MUSEUM: (None, None),
     }
-    text = found.as_text()
-    assert re.search(rf"{ARCHIVE} .* at most 41.5 in 100,000 words", text)
-    assert re.search(rf"{MUNICIPALITY} .* not reviewed", text)
+    shown = text(found)
+    assert re.search(rf"{ARCHIVE} .* at most 41.5 in 100,000 words", shown)
+    assert re.search(rf"{MUNICIPALITY} .* not reviewed", shown)
 
 
 def test_it_is_json_and_holds_no_text(lake: Catalog) -> None:
     found = summary(lake)
     assert json.loads(json.dumps(found.as_json()))["releases"]["1.0.0"]["tokens"] == 1500
-    assert SECRET not in json.dumps(found.as_json()) + found.as_text()
+    assert SECRET not in json.dumps(found.as_json()) + text(found)
 
 
 def test_it_says_why_a_donation_was_refused(lake: Catalog) -> None:
-    assert f"refused {MUSEUM}: The approval has expired." in summary(lake).as_text()
+    assert f"refused {MUSEUM}: The approval has expired." in text(summary(lake))
 
 
 def test_an_admission_that_has_ended_is_a_refusal(catalog: Catalog) -> None:
@@ -106,17 +107,17 @@ def test_an_admission_that_has_ended_is_a_refusal(catalog: Catalog) -> None:
 def test_failed_steps_are_shown_until_they_succeed(catalog: Catalog) -> None:
     land(catalog, ARCHIVE)
     failures.record(catalog, "filtering/quality", ARCHIVE, ValueError(SECRET), 3)
-    text = summary(catalog).as_text()
-    assert f"filtering/quality[{ARCHIVE}] after 3 attempts: ValueError" in text
-    assert SECRET not in text
+    shown = text(summary(catalog))
+    assert f"filtering/quality[{ARCHIVE}] after 3 attempts: ValueError" in shown
+    assert SECRET not in shown
     failures.clear(catalog, "filtering/quality", ARCHIVE)
-    assert "attempts" not in summary(catalog).as_text()
+    assert "attempts" not in text(summary(catalog))
 
 
 def test_records_are_shown_with_their_paths(catalog: Catalog) -> None:
     land(catalog, ARCHIVE)
     made = seed(catalog, "transparency/records", "1.0.0", files={"model_card/README.md": {}})
-    assert f"{catalog.lake.root}/{made.folder}/model_card/" in summary(catalog).as_text()
+    assert f"{catalog.lake.root}/{made.folder}/model_card/" in text(summary(catalog))
 
 
 def test_it_needs_none_of_the_heavy_libraries() -> None:

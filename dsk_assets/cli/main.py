@@ -124,10 +124,11 @@ def nightly(dry_run: bool) -> None:
 def status(as_json: bool) -> None:
     """Summarise the lake: donations, decisions, findings, shards, checkpoints, gates, records."""
     from dsk_assets.records.summary import summary
+    from dsk_assets.records.terminal import text
 
     found = summary(_catalog())
     click.echo(
-        json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else found.as_text()
+        json.dumps(found.as_json(), indent=1, ensure_ascii=False) if as_json else text(found)
     )
 
 

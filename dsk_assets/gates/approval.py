@@ -7,13 +7,12 @@ which an answer changes and not on the days between.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from license_expression import ExpressionError, Licensing, get_spdx_licensing
 
+from dsk_assets.consortium.licences import canonical_licence
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.evidence.withdrawals import withdrawal
@@ -22,7 +21,7 @@ from dsk_assets.gates.suites import Measures
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.settings import EU_COUNTRIES, EU_REGIONS, Settings
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 PRETRAINING = "pre-training"
 PURPOSE = "urn:dsk:purpose:danish-language-model-development"
 
@@ -89,11 +88,11 @@ def approval_measures(manifest: Entry, today: dt.date) -> Measures:
 
 
 def licence_measures(licence: str | None, agreement: Entry | None) -> Measures:
-    """The licence: on the SPDX list or a named reference, and the one that was agreed."""
+    """The licence: on the SPDX list or a registered reference, and the one that was agreed."""
     if licence is None:
-        return {"unknown_licences": None, "licence_as_agreed": None}
+        return {"licence_known": None, "licence_as_agreed": None}
     return {
-        "unknown_licences": _unknown_licences(licence),
+        "licence_known": _known_licence(licence),
         "licence_as_agreed": None if agreement is None else licence == agreement["licence_code"],
     }
 
@@ -154,17 +153,12 @@ def is_withdrawn(catalog: Catalog, landing: Snapshot) -> bool:
     return any(day is not None and day <= catalog.settings.date for day in days)
 
 
-@cache
-def _spdx() -> Licensing:
-    return get_spdx_licensing()
-
-
-def _unknown_licences(expression: str) -> int:
+def _known_licence(expression: str) -> bool:
     try:
-        unknown = _spdx().unknown_license_keys(expression)
-    except ExpressionError:
-        return 1
-    return sum(not key.startswith("LicenseRef-") for key in unknown)
+        canonical_licence(expression)
+    except ValueError:
+        return False
+    return True
 
 
 def _entry(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from dsk_assets.intake.licences import canonical_licence
+from dsk_assets.consortium.licences import canonical_licence
 from dsk_assets.settings import EU_COUNTRIES, EU_REGIONS
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")

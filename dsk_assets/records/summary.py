@@ -84,12 +84,6 @@ class Summary:
         """The summary for programs: its fields by their names, in JSON types."""
         return asdict(self)
 
-    def as_text(self) -> str:
-        """The summary for the terminal."""
-        from dsk_assets.records.terminal import text
-
-        return text(self)
-
 
 def summary(catalog: Catalog) -> Summary:
     """What is in the lake of *catalog* now."""

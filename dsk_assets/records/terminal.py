@@ -3,13 +3,11 @@
 import io
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from dsk_assets.records.summary import DonationLine, Summary
+from dsk_assets.records.summary import DonationLine, Summary
 
 WIDTH = 100
 FURTHER = """
@@ -22,7 +20,7 @@ Look further
 RULES_SHOWN = 12
 
 
-def text(summary: "Summary") -> str:
+def text(summary: Summary) -> str:
     """All of *summary*, section by section; what is not there yet is said."""
     console = Console(file=io.StringIO(), width=WIDTH, force_terminal=False)
     for section in _sections(summary):
@@ -34,7 +32,7 @@ def text(summary: "Summary") -> str:
     return "\n".join(line.rstrip() for line in console.file.getvalue().strip().splitlines())
 
 
-def _sections(summary: "Summary") -> Iterable[Table | str]:
+def _sections(summary: Summary) -> Iterable[Table | str]:
     if not summary.landed:
         yield (
             "No donation has been landed yet. `make demo` shows the whole flow; `dsk donate PATH` "
@@ -57,7 +55,7 @@ def _sections(summary: "Summary") -> Iterable[Table | str]:
     yield FURTHER
 
 
-def _donations(summary: "Summary") -> Table:
+def _donations(summary: Summary) -> Table:
     table = _table(["donation", "status"], ["documents", "kept", "tokens"])
     table.add_column("personal data left")
     for one in summary.donations:
@@ -66,20 +64,20 @@ def _donations(summary: "Summary") -> Table:
     return table
 
 
-def _left(one: "DonationLine") -> str:
+def _left(one: DonationLine) -> str:
     """What a review by a person says is left, if there has been one."""
     if one.leaks_at_most is None:
         return one.review or ""
     return f"at most {one.leaks_at_most:g} in 100,000 words"
 
 
-def _refusals(summary: "Summary") -> Iterable[str]:
+def _refusals(summary: Summary) -> Iterable[str]:
     for one in summary.donations:
         for reason in one.refused_because:
             yield f"refused {one.donation}: {reason}"
 
 
-def _funnel(summary: "Summary") -> Table:
+def _funnel(summary: Summary) -> Table:
     table = _table(["", ""], ["documents"])
     table.add_row("read", "", _number(summary.documents))
     for stage, documents in summary.dropped_by_stage.items():
@@ -105,7 +103,7 @@ def _tally(title: str, name: str, unit: str, counts: Mapping[str, int]) -> Itera
         yield table
 
 
-def _corpus(summary: "Summary") -> Iterable[Table | str]:
+def _corpus(summary: Summary) -> Iterable[Table | str]:
     yield f"\nCorpus: {_number(summary.tokens)} tokens in {_number(summary.shards)} shards"
     if not summary.releases:
         yield "no release yet"
@@ -117,7 +115,7 @@ def _corpus(summary: "Summary") -> Iterable[Table | str]:
     yield table
 
 
-def _checkpoints(summary: "Summary") -> Iterable[Table | str]:
+def _checkpoints(summary: Summary) -> Iterable[Table | str]:
     yield f"\nCheckpoints: {len(summary.checkpoints)}"
     if summary.checkpoints:
         table = _table(["checkpoint"], ["step", "tokens read", "loss"])
@@ -127,7 +125,7 @@ def _checkpoints(summary: "Summary") -> Iterable[Table | str]:
         yield table
 
 
-def _gates(summary: "Summary") -> Iterable[Table | str]:
+def _gates(summary: Summary) -> Iterable[Table | str]:
     yield f"\nGate decisions: {sum(one.admitted + one.refused for one in summary.gates)}"
     if summary.gates:
         table = _table(["gate"], ["admitted", "of these, warned", "refused"])
@@ -137,7 +135,7 @@ def _gates(summary: "Summary") -> Iterable[Table | str]:
         yield table
 
 
-def _records(summary: "Summary") -> Iterable[str]:
+def _records(summary: Summary) -> Iterable[str]:
     yield f"\nRecords: {len(summary.records)} files"
     addresses = [url.removeprefix("file://") for url in summary.records.values()]
     for folder, files in groupby(addresses, key=lambda address: address.rpartition("/")[0]):
@@ -145,7 +143,7 @@ def _records(summary: "Summary") -> Iterable[str]:
         yield f"{folder}/\n    {', '.join(names)}"
 
 
-def _failures(summary: "Summary") -> Iterable[str]:
+def _failures(summary: Summary) -> Iterable[str]:
     if summary.failures:
         yield "\nFailed, to be tried again on the next run"
     for one in summary.failures:
