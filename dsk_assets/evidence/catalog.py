@@ -296,9 +296,7 @@ class Catalog:
                 "partition": partition,
                 "config": config,
                 "codeVersion": code_version,
-                "inputs": []
-                if frozen
-                else sorted([d["uri"], d["digest"]["sha256"]] for d in dependencies),
+                "inputs": [] if frozen else statements.named_inputs(dependencies),
             }
         )
         latest = self.latest(asset, partition)

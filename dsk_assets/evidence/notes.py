@@ -146,7 +146,7 @@ class Checkpoint:
         if not size.isascii() or not size.isdecimal() or str(int(size)) != size:
             raise ValueError("not a size")
         decoded = base64.b64decode(root, validate=True)
-        if len(decoded) != 32:
+        if len(decoded) != 32 or base64.b64encode(decoded).decode() != root:
             raise ValueError("not a SHA-256 root")
         return cls(origin, int(size), decoded)
 
@@ -158,7 +158,8 @@ def _cosigned_message(text: str, timestamp: int) -> bytes:
 def _signature(line: str) -> Signature:
     dash, name, encoded = line.split(" ")
     data = base64.b64decode(encoded, validate=True)
-    if dash != "—" or not _is_name(name) or len(data) < 5:
+    written = base64.b64encode(data).decode() == encoded
+    if dash != "—" or not _is_name(name) or len(data) < 5 or not written:
         raise ValueError("not a signature line")
     return Signature(name, data[:4], data[4:])
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dsk_assets.evidence.keys import CONSORTIUM, DONOR, STATEMENTS
 from dsk_assets.evidence.statements import PREDICATE_TYPE as PROVENANCE
 from dsk_assets.evidence.statements import STATEMENT_TYPE, timestamp
+from dsk_assets.lake.digests import sha256_file, sha256_json
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
@@ -38,6 +39,8 @@ _SCHEMAS = {
     POLICY: "policy.v1.json",
 }
 TYPES = tuple(_SCHEMAS)
+RULES = Path(__file__).parent / "verify" / "policy.json"
+"""By what rules evidence is verified."""
 
 SIGNATURES: dict[str, tuple[str, ...]] = {
     APPROVAL: (CONSORTIUM, DONOR),
@@ -116,11 +119,16 @@ def policy() -> list[dict[str, Any]]:
     return [{"predicateType": one, "roles": list(roles(one))} for one in TYPES]
 
 
-def policy_statement(digest: str) -> Statement:
-    """Who must sign what; *digest* is that of the canonical JSON of :func:`policy`."""
-    return about(
-        [subject("policy/evidence", digest)], POLICY, {"signatures": policy(), "at": _now()}
-    )
+def policy_statement() -> Statement:
+    """Who must sign what, and by which rules evidence is verified.
+
+    Subjects: the canonical JSON of :func:`policy`, and the file of rules (``verify/policy.json``).
+    """
+    subjects = [
+        subject("policy/evidence", sha256_json(policy())),
+        subject("policy/verification", sha256_file(RULES)),
+    ]
+    return about(subjects, POLICY, {"signatures": policy(), "at": _now()})
 
 
 def withdrawal(

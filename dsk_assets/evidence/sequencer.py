@@ -20,7 +20,7 @@ from dsk_assets.evidence.envelope import Envelope, open_envelope
 from dsk_assets.evidence.keyring import KeyRing, replay
 from dsk_assets.evidence.log import Log
 from dsk_assets.evidence.log_index import LogIndex
-from dsk_assets.lake.digests import sha256_bytes, sha256_json
+from dsk_assets.lake.digests import sha256_bytes
 from dsk_assets.lake.progress import track
 
 _log = logging.getLogger(__name__)
@@ -259,11 +259,10 @@ def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:
                 f"this machine's key for {role} is {key.keyid}, which the log does not know — "
                 "give the key that the log knows, or replace it with `dsk evidence keys rotate`"
             )
-    content = sha256_json(predicates.policy())
+    policy = predicates.policy_statement()
     newest = attestations.newest(lake, "policy/evidence", None)
-    if newest is None or newest.statement["subject"][0]["digest"]["sha256"] != content:
-        statement = predicates.policy_statement(content)
-        attestations.write(settings, lake, "policy/evidence", None, statement)
+    if newest is None or newest.statement["subject"] != policy["subject"]:
+        attestations.write(settings, lake, "policy/evidence", None, policy)
 
 
 def _finish_rotation(log: Log, ring: KeyRing, role: str) -> bool:

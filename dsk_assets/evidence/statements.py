@@ -122,6 +122,7 @@ def build(
                 "counts": dict(counts),
                 "code": code_revision(),
                 "configDigest": sha256_json(config),
+                "inputsDigest": sha256_json(named_inputs(dependencies)),
                 "country": country,
                 "region": region,
                 "previous": previous,
@@ -139,6 +140,11 @@ def byproduct(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
         "digest": {"sha256": sha256_bytes(data)},
         "content": base64.b64encode(data).decode(),
     }
+
+
+def named_inputs(dependencies: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Address and digest of each input, sorted: what a fingerprint and ``inputsDigest`` cover."""
+    return sorted([one["uri"], one["digest"]["sha256"]] for one in dependencies)
 
 
 def timestamp(moment: dt.datetime) -> str:

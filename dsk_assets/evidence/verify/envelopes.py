@@ -5,10 +5,11 @@ Statement v1 in canonical JSON (RFC 8785).
 """
 
 import base64
+import datetime as dt
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -106,12 +107,15 @@ def parse(data: bytes) -> Any:
 
 def _parse(data: bytes) -> tuple[Any, Callable[[Any], bytes]]:
     """The value of *data*, and the function that writes any part of it as canonical JSON."""
-    value = json.loads(data)
-    if canonical(value) == data:
-        return value, canonical
-    value = json.loads(data, parse_float=_Number)
-    if _as_it_stands(value) != data:
-        raise Unreadable("not canonical JSON")
+    try:
+        value = json.loads(data)
+        if canonical(value) == data:
+            return value, canonical
+        value = json.loads(data, parse_float=_Number)
+        if _as_it_stands(value) != data:
+            raise Unreadable("not canonical JSON")
+    except RecursionError:
+        raise Unreadable("nested too deep") from None
     return value, _as_it_stands
 
 
@@ -153,7 +157,7 @@ def unseal(data: bytes) -> tuple[bytes, dict[str, bytes]]:
             for one in content["signatures"]
         }
         return base64.b64decode(content["payload"], validate=True), signatures
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(f"not an envelope: {error}") from None
 
 
@@ -212,7 +216,7 @@ def read_statement(
             "index": index,
             "digest": hashlib.sha256(payload).hexdigest(),
             "envelope": hashlib.sha256(data).hexdigest(),
-            "predicate_type": content["predicateType"],
+            "predicate_type": _text(content["predicateType"]),
             "asset": asset,
             "partition": partition,
             "number": number,
@@ -222,8 +226,31 @@ def read_statement(
         if content["predicateType"] == PROVENANCE:
             return Statement(**found, **_provenance(content, asset, partition, write))
         return Statement(**found, **_attestation(content))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable(str(error)) from None
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Unreadable("not a text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Unreadable("not an object")
+    return value
+
+
+def _digest(named: Any) -> str:
+    digest = _text(named["digest"]["sha256"])
+    if not SHA_256.fullmatch(digest):
+        raise Unreadable("not a digest")
+    return digest
 
 
 def log_entry(one: Statement) -> bytes:
@@ -249,13 +276,13 @@ def _named_by(place: str) -> tuple[str, str | None, int]:
 def _attestation(content: Mapping[str, Any]) -> dict[str, Any]:
     subjects = content["subject"]
     return {
-        "files": tuple((one.get("name", ""), one["digest"]["sha256"]) for one in subjects),
+        "files": tuple((_text(one["name"]), _digest(one)) for one in subjects),
         "attests": tuple(
-            one["annotations"]["statement"]
+            _text(one["annotations"]["statement"])
             for one in subjects
             if "statement" in one.get("annotations", {})
         ),
-        "predicate": content["predicate"],
+        "predicate": _mapping(content["predicate"]),
     }
 
 
@@ -272,23 +299,25 @@ def _provenance(
     inputs = tuple(_named_input(one) for one in definition["resolvedDependencies"])
     folder = own["folder"]
     files = tuple(
-        (one["name"].removeprefix(f"{folder}/"), one["digest"]["sha256"])
+        (_text(one["name"]).removeprefix(f"{folder}/"), _digest(one))
         for one in content["subject"]
     )
     problems = []
     about = definition["externalParameters"]
     if (about["asset"], about["partition"]) != (asset, partition):
         problems.append(("statement-inconsistent", "it lies where another asset's belongs"))
-    outside = [one["name"] for one in content["subject"] if not one["name"].startswith(folder)]
-    if outside or len({name for name, _ in files}) != len(files):
+    outside = [one["name"] for one in content["subject"] if not one["name"].startswith(f"{folder}/")]
+    leaving = any(".." in name.split("/") or "\0" in name for name, _ in (*files, (folder, "")))
+    if outside or leaving or len({name for name, _ in files}) != len(files):
         problems.append(("statement-inconsistent", "its files are not those of one folder"))
     if not folder.endswith(f"/{asset}/{partition or '_'}/{internal['fingerprint'][:16]}"):
         problems.append(("statement-inconsistent", "its folder is not that of its fingerprint"))
-    if internal["fingerprint"] not in _fingerprints(asset, partition, internal, inputs, write):
+    if internal["fingerprint"] not in _fingerprints(asset, partition, internal, inputs, own, write):
         problems.append(("inputs-incomplete", "inputs or configuration give another fingerprint"))
     for moment in (run["startedOn"], run["finishedOn"]):
         if not MOMENT.fullmatch(moment):
             raise Unreadable("not a time in UTC")
+        dt.datetime.fromisoformat(moment)
     if run["finishedOn"] < run["startedOn"]:
         problems.append(("time-backwards", f"{run['startedOn']} to {run['finishedOn']}"))
     return {
@@ -297,24 +326,21 @@ def _provenance(
         "inputs": inputs,
         "started": run["startedOn"],
         "finished": run["finishedOn"],
-        "previous": own["previous"],
-        "run": run["invocationId"],
-        "counts": own["counts"],
-        "valid_until": internal["config"].get("validUntil"),
+        "previous": _text_or_none(own["previous"]),
+        "run": _text(run["invocationId"]),
+        "counts": _mapping(own["counts"]),
+        "valid_until": _text_or_none(internal["config"].get("validUntil")),
         "problems": tuple(problems),
     }
 
 
 def _named_input(descriptor: Mapping[str, Any]) -> Input:
     annotations = descriptor.get("annotations", {})
-    digest = descriptor["digest"]["sha256"]
-    if not SHA_256.fullmatch(digest):
-        raise Unreadable("not a digest")
     return Input(
-        descriptor["uri"],
-        digest,
-        annotations.get("statement"),
-        tuple(annotations.get("only", ())),
+        _text(descriptor["uri"]),
+        _digest(descriptor),
+        _text_or_none(annotations.get("statement")),
+        tuple(_text(one) for one in annotations.get("only", ())),
     )
 
 
@@ -323,15 +349,25 @@ def _fingerprints(
     partition: str | None,
     internal: Mapping[str, Any],
     inputs: Iterable[Input],
+    own: Mapping[str, Any],
     write: Callable[[Any], bytes],
 ) -> Iterable[str]:
-    """The fingerprints that inputs and configuration may give: with the inputs, or frozen."""
-    for named in (sorted([one.uri, one.digest] for one in inputs), []):
+    """The fingerprints that inputs and configuration may give: with the inputs, or frozen.
+
+    That of a frozen asset says nothing of its inputs, so their own digest must be the one named.
+    """
+
+    def fingerprint(covered: Sequence[Sequence[str]]) -> str:
         content = {
             "asset": asset,
             "partition": partition,
             "config": internal["config"],
             "codeVersion": internal["codeVersion"],
-            "inputs": named,
+            "inputs": covered,
         }
-        yield hashlib.sha256(write(content)).hexdigest()
+        return hashlib.sha256(write(content)).hexdigest()
+
+    named = sorted([one.uri, one.digest] for one in inputs)
+    yield fingerprint(named)
+    if own.get("inputsDigest") == hashlib.sha256(canonical(named)).hexdigest():
+        yield fingerprint([])

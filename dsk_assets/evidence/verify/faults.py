@@ -51,9 +51,25 @@ TEXTS = {
         "it is signed, but by no key that was in force",
         "den er underskrevet, men ikke med en nøgle, der gjaldt",
     ),
+    "attestation-missing": (
+        "nothing in the log attests it: its test result, verification, approval or release",
+        "intet i loggen attesterer det: dets testresultat, kontrol, godkendelse eller udgivelse",
+    ),
     "attestation-differs": (
         "an attestation says something else than what it attests",
         "en attestation siger noget andet end det, den attesterer",
+    ),
+    "policy-differs": (
+        "the rules that came along are not those that the log names",
+        "de medfølgende regler er ikke dem, som loggen nævner",
+    ),
+    "release-missing": (
+        "what shows the release is not there: its statement, or a gate's decision on it",
+        "det, der viser udgivelsen, mangler: dens erklæring eller en ports afgørelse om den",
+    ),
+    "detail-not-erased": (
+        "a detail that the log says was erased is there: erase it again",
+        "en detalje, som ifølge loggen er slettet, findes: slet den igen",
     ),
     "key-not-trusted": (
         "a key was added, changed or revoked without a key in force signing for it",
@@ -159,10 +175,23 @@ TEXTS = {
         "Dagster does not know of a materialisation that one of its runs made",
         "Dagster kender ikke en materialisering, som en af dens kørsler har lavet",
     ),
+    "dagster-unreadable": (
+        "Dagster's records cannot be read",
+        "Dagsters optegnelser kan ikke læses",
+    ),
     # limits: nothing is wrong, but less is proven
     "no-witness": (
         "no witness has cosigned the log: nothing proves that others are shown the same log",
         "intet vidne har medunderskrevet loggen: intet beviser, at andre får vist den samme log",
+    ),
+    "witness-silent": (
+        "this witness is known and no checkpoint cosigned by it is here: ask it for its latest one",
+        "dette vidne er kendt, men intet kontrolpunkt medunderskrevet af det er her: bed om dets"
+        " seneste",
+    ),
+    "without-dagster": (
+        "Dagster's own records were not compared",
+        "Dagsters egne optegnelser er ikke sammenlignet",
     ),
     "no-memory": (
         "no earlier checkpoint is remembered here: a log rolled back before now would not be found",
@@ -191,6 +220,8 @@ TEXTS = {
 LIMITS = frozenset(
     (
         "no-witness",
+        "witness-silent",
+        "without-dagster",
         "no-memory",
         "keys-unconfirmed",
         "development-keys",
@@ -203,7 +234,7 @@ LIMITS = frozenset(
 
 GROUPS = {
     "file": ("file",),
-    "statement": ("statement", "signature", "attestation", "key"),
+    "statement": ("statement", "signature", "attestation", "key", "policy", "release", "detail"),
     "log": ("log", "proof", "witness"),
     "lineage": ("input", "time", "redaction"),
     "gate": ("gate", "withdrawn"),

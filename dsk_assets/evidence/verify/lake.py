@@ -7,19 +7,33 @@ bytes, lineage from the inputs that statements name. Nothing is written.
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.verify import memory, schemas
-from dsk_assets.evidence.verify.envelopes import Statement, Unreadable, read_statement
+from dsk_assets.evidence.verify.envelopes import (
+    SHA_256,
+    Statement,
+    Unreadable,
+    log_entry,
+    read_statement,
+)
 from dsk_assets.evidence.verify.faults import Fault, exit_code, report
-from dsk_assets.evidence.verify.log import Entry, LogView, check_seen, read_log
-from dsk_assets.evidence.verify.rules import Graph, before_witnessed, check, signature, signatures
+from dsk_assets.evidence.verify.log import Entry, LogView, check_seen, read_bytes, read_log
+from dsk_assets.evidence.verify.rules import (
+    Graph,
+    before_witnessed,
+    check,
+    policy_logged,
+    signature,
+    signatures,
+)
 from dsk_assets.evidence.verify.trust import KeyRing, replay
+from dsk_assets.lake.digests import sha256_file
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Lake, Zone
@@ -124,12 +138,15 @@ def load(
         if not full and exit_code(faults) < 2:
             verified = memory.verified_size(catalog.settings, view)
     statements, about = _statements(catalog.settings, entries, ring, verified)
+    whole = view is not None and len(view.data) == view.checkpoint.size
     for fault, one in _not_logged(catalog.lake, entries):
-        about.append((fault, one.digest if one else ""))
+        about += [(fault, one.digest if one else "")] if whole else []
         statements += [one] if one else []
     there = {one.digest for one in statements}
-    lost = frozenset(entry.statement for entry in entries) - there
+    lost = {one.statement: one.path for one in entries if one.statement not in there}
     graph = Graph(statements, policy(), lost)
+    if whole:
+        faults += policy_logged(graph, sha256_file(POLICY))
     everything = graph.everything()
     faults = [one if one.is_limit else replace(one, affects=everything) for one in faults]
     faults += _reaching(graph, about)
@@ -155,7 +172,7 @@ def verify(
     graph = loaded.graph
     faults = [*loaded.faults]
     faults += signatures(graph, loaded.ring, loaded.verified)
-    faults += check(graph)
+    faults += [_waiting(catalog.lake, fault) for fault in check(graph)]
     faults += before_witnessed(graph, loaded.witnesses)
     counts, about = _files(catalog.settings, graph, loaded.verified)
     faults += _reaching(graph, about)
@@ -193,17 +210,19 @@ def _keys(lake: Lake, entries: Sequence[Entry]) -> tuple[KeyRing, list[Fault]]:
     logged = []
     for entry in entries:
         if entry.path.startswith(KEYS):
-            data = _bytes(lake, entry.path)
-            if data is not None and hashlib.sha256(data).hexdigest() == entry.envelope:
-                logged.append((entry.index, entry.path, data))
+            with suppress(Unreadable):
+                data = read_bytes(lake, entry.path)
+                if data is not None and hashlib.sha256(data).hexdigest() == entry.envelope:
+                    logged.append((entry.index, entry.path, data))
     return replay(logged)
 
 
-def _bytes(lake: Lake, path: str) -> bytes | None:
-    try:
-        return lake.read(path)
-    except MissingInputError:
-        return None
+def _waiting(lake: Lake, fault: Fault) -> Fault:
+    """An attestation that is missing because it waits for a signature is named as that."""
+    path = f"{Zone.EVIDENCE}/{fault.detail.replace('attestations/', 'pending/', 1)}"
+    if fault.code == "attestation-missing" and lake.exists(path):
+        return replace(fault, code="signature-missing", place=path, detail="dsk evidence pending")
+    return fault
 
 
 @dataclass(frozen=True)
@@ -246,10 +265,13 @@ def _read(chunk: _Chunk) -> tuple[list[Statement], list[Problem]]:
     problems: list[Problem] = []
     for entry in chunk.entries:
         found = [Fault("statement-removed", entry.path)]
-        data = _bytes(lake, entry.path)
-        if data is not None:
-            one, found = _read_one(entry, data, chunk.ring, entry.index >= chunk.verified)
-            statements += [one] if one else []
+        try:
+            data = read_bytes(lake, entry.path)
+            if data is not None:
+                one, found = _read_one(entry, data, chunk.ring, entry.index >= chunk.verified)
+                statements += [one] if one else []
+        except Unreadable as error:
+            found = [Fault("statement-unreadable", entry.path, str(error))]
         problems += [(fault, entry.statement) for fault in found]
     return statements, problems
 
@@ -257,15 +279,13 @@ def _read(chunk: _Chunk) -> tuple[list[Statement], list[Problem]]:
 def _read_one(
     entry: Entry, data: bytes, ring: KeyRing, whole: bool
 ) -> tuple[Statement | None, list[Fault]]:
+    """The statement where it is the one that was logged, and what is wrong; or Unreadable."""
     envelope = hashlib.sha256(data).hexdigest()
-    try:
-        one = read_statement(data, ring.public_keys if whole else {}, entry.path, entry.index)
-    except Unreadable as error:
-        return None, [Fault("statement-unreadable", entry.path, str(error))]
+    one = read_statement(data, ring.public_keys if whole else {}, entry.path, entry.index)
     if envelope != entry.envelope:
         faults = [Fault("statement-changed", entry.path, envelope)]
         return None, faults + list(signature(one, ring, policy()))
-    if one.digest != entry.statement:
+    if log_entry(one) != entry.data:
         return None, [Fault("log-entry", f"log entry {entry.index}", entry.path)]
     wrong = schemas.problems(data) if whole else ()
     return one, [Fault("statement-schema", entry.path, text) for text in wrong]
@@ -275,14 +295,16 @@ def _not_logged(lake: Lake, entries: Sequence[Entry]) -> Iterator[tuple[Fault, S
     """Envelopes that lie among the statements and are in no entry of the log."""
     logged = {entry.path for entry in entries}
     for folder in FOLDERS:
-        for found in sorted(lake.fs.find(f"{lake.root}/{folder}")):
-            path = str(found).removeprefix(f"{lake.root}/")
-            if path in logged or path.rsplit("/", 1)[-1].startswith(".tmp-"):
+        for name in lake.files(folder):
+            path = f"{folder}/{name}"
+            if path in logged:
                 continue
+            place = path.encode("unicode_escape").decode() if not path.isprintable() else path
             try:
-                yield Fault("statement-not-logged", path), read_statement(lake.read(path), {}, path)
+                one = read_statement(read_bytes(lake, path) or b"", {}, path)
+                yield Fault("statement-not-logged", place), one
             except Unreadable as error:
-                yield Fault("statement-unreadable", path, str(error)), None
+                yield Fault("statement-unreadable", place, str(error)), None
 
 
 def _files(settings: Settings, graph: Graph, verified: int) -> tuple[dict[str, int], list[Problem]]:
@@ -320,17 +342,22 @@ def _files(settings: Settings, graph: Graph, verified: int) -> tuple[dict[str, i
 
 
 def _details(lake: Lake, graph: Graph) -> Iterator[Fault]:
-    """What may concern a person lies apart from its statement, and is there unless erased."""
+    """What may concern a person lies apart from its statement, and is there until it is erased."""
     erased = {one.partition for one in graph.statements if one.asset == "erasure/detail"}
     for one in graph.statements:
-        digest = one.predicate.get("detail")
-        if digest and one.asset != "erasure/detail":
+        digest = str(one.predicate.get("detail", ""))
+        if SHA_256.fullmatch(digest) and one.asset != "erasure/detail":
             path = f"{DETAILS}/{digest}.json"
-            data = _bytes(lake, path)
-            if data is None:
-                if digest not in erased:
-                    yield Fault("file-missing", path, one.place)
-            elif hashlib.sha256(data).hexdigest() != digest:
+            try:
+                data = read_bytes(lake, path)
+            except Unreadable as error:
+                yield Fault("file-changed", path, str(error))
+                continue
+            if data is not None and digest in erased:
+                yield Fault("detail-not-erased", path, one.place)
+            elif data is None and digest not in erased:
+                yield Fault("file-missing", path, one.place)
+            elif data is not None and hashlib.sha256(data).hexdigest() != digest:
                 yield Fault("file-changed", path, one.place)
 
 
@@ -352,6 +379,12 @@ def _compare(
             gone += 1
             if kept:
                 problems.append((Fault("file-missing", path), statement))
+            continue
+        except (ConnectionError, TimeoutError):
+            raise
+        except (OSError, ValueError) as error:
+            detail = f"it cannot be read ({type(error).__name__})"
+            problems.append((Fault("file-changed", path, detail), statement))
             continue
         if digest.hexdigest() != expected:
             detail = f"sha256 {digest.hexdigest()}, the statement says {expected}"

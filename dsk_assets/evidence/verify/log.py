@@ -3,7 +3,6 @@
 The tree is rebuilt from the entries; no hash that lies in a file is believed.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -11,26 +10,26 @@ from functools import cached_property, partial
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence import tiles
 from dsk_assets.evidence.merkle import leaf_hash, root_of
-from dsk_assets.evidence.notes import Checkpoint, Note
-from dsk_assets.evidence.verify.envelopes import PROVENANCE, Unreadable, parse
+from dsk_assets.evidence.notes import Checkpoint, Note, NoteKey
+from dsk_assets.evidence.verify.envelopes import PROVENANCE, SHA_256, Unreadable, parse
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.trust import KeyRing, cosigned, development, signed_by_log
 from dsk_assets.lake.store import Lake, Zone
 
 FOLDER = f"{Zone.EVIDENCE}/log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
-NAME = re.compile(r"[^/]+")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: the path of a statement's envelope, and the digests of envelope and statement."""
+    """One entry: the path of a statement's envelope, the digests of envelope and statement, and
+    the entry itself."""
 
     index: int
     path: str
-    predicate_type: str
     envelope: str
     statement: str
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class LogView:
         seen: dict[str, int] = {}
         for index, data in enumerate(self.data):
             try:
-                entry = _entry(index, parse(data))
-            except (ValueError, KeyError, TypeError) as error:
+                entry = _entry(index, data)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 yield Fault("log-entry", f"log entry {index}", str(error))
                 continue
             if entry.path in seen:
@@ -71,36 +70,58 @@ class LogView:
             yield Fault("log-forked", place, f"at {earlier.size} entries")
 
 
-def _entry(index: int, content: Mapping[str, str | int | None]) -> Entry:
-    asset, partition = str(content["asset"]), content["partition"]
+def _entry(index: int, data: bytes) -> Entry:
+    content = parse(data)
+    asset, partition, number = content["asset"], content["partition"], content["number"]
     folder = "statements" if content["predicateType"] == PROVENANCE else "attestations"
-    path = f"{Zone.EVIDENCE}/{folder}/{asset}/{partition or '_'}/{content['number']:06d}.json"
-    if ".." in path:
+    path = f"{Zone.EVIDENCE}/{folder}/{asset}/{partition or '_'}/{number:06d}.json"
+    digests = content["envelope"], content["statement"]
+    if not all(SHA_256.fullmatch(one) for one in digests):
+        raise Unreadable("not a digest")
+    if not path.isprintable() or {"", ".", ".."} & set(path.split("/")):
         raise Unreadable("a path that leads elsewhere")
-    return Entry(
-        index=index,
-        path=path,
-        predicate_type=str(content["predicateType"]),
-        envelope=str(content["envelope"]),
-        statement=str(content["statement"]),
-    )
+    return Entry(index, path, *digests, data)
+
+
+def read_bytes(lake: Lake, path: str) -> bytes | None:
+    """The bytes of a file of the lake, None where there is none.
+
+    Raises :class:`Unreadable` for what is no file that can be read. A storage that cannot be
+    reached is an error of its own, not a fault of the evidence.
+    """
+    try:
+        return lake.read(path)
+    except MissingInputError:
+        return None
+    except (ConnectionError, TimeoutError):
+        raise
+    except (OSError, ValueError) as error:
+        raise Unreadable(f"it cannot be read ({type(error).__name__})") from None
 
 
 def read_log(lake: Lake) -> tuple[LogView | None, list[Fault]]:
     """The log of a lake, and what is wrong with its files; None where there is none to read."""
     try:
-        note = Note.parse(lake.read(CHECKPOINT))
+        signed = read_bytes(lake, CHECKPOINT)
+        if signed is None:
+            return None, [Fault("log-missing", CHECKPOINT)]
+        note = Note.parse(signed)
         checkpoint = Checkpoint.parse(note.text)
-    except MissingInputError:
-        return None, [Fault("log-missing", CHECKPOINT)]
     except ValueError as error:
         return None, [Fault("log-unsigned", CHECKPOINT, str(error))]
-    tree = tiles.Tree(lambda path: lake.read(f"{FOLDER}/{path}"), checkpoint.size)
+
+    def read(path: str) -> bytes:
+        data = read_bytes(lake, f"{FOLDER}/{path}")
+        if data is None:
+            raise MissingInputError(f"{path} of the log is not there")
+        return data
+
+    tree = tiles.Tree(read, checkpoint.size)
     data: list[bytes] = []
     faults = []
     try:
         data.extend(entry for _, entry in tree.entries())
-    except (CorruptedError, MissingInputError) as error:
+    except (CorruptedError, MissingInputError, Unreadable) as error:
         faults.append(Fault("log-truncated", f"log entry {len(data)}", str(error)))
     view = LogView(note, checkpoint, data)
     if not faults and root_of(view.hashes) != checkpoint.root:
@@ -116,7 +137,7 @@ def _tiles(view: LogView, tree: tiles.Tree) -> Iterator[Fault]:
             part = hashes[number * tiles.WIDTH : (number + 1) * tiles.WIDTH]
             try:
                 good = tree.hashes(level, number)[: len(part)] == part
-            except (CorruptedError, MissingInputError):
+            except (CorruptedError, MissingInputError, Unreadable):
                 good = False
             if not good:
                 path = tiles.tile_path(level, number, len(part))
@@ -153,9 +174,16 @@ def check_seen(
             witnesses.update({witness: (size, time) for witness, time in times.items()})
             return bool(times) and signed_by_log(note, ring.ever("log"))
 
-        faults += _against(view, place, lake.read(place), seen, "witness-wrong")
+        try:
+            data = read_bytes(lake, place) or b""
+        except Unreadable as error:
+            faults.append(Fault("witness-wrong", place, str(error)))
+            continue
+        faults += _against(view, place, data, seen, "witness-wrong")
     if not witnesses:
         faults.append(Fault("no-witness", CHECKPOINT))
+    silent = {NoteKey.parse(one.vkey or "").name for one in ring.of_role("witness")}
+    faults += [Fault("witness-silent", name) for name in sorted(silent - set(witnesses))]
     faults += development(ring)
     return faults, witnesses
 

@@ -4,6 +4,7 @@ The rules that speak of assets by name stand in ``policy.json``.
 """
 
 import datetime as dt
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,10 @@ from dsk_assets.evidence.verify.envelopes import PROVENANCE, Input, Statement
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.trust import SIGNER, KeyRing
 
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+POLICY, RULES = "policy/evidence", "policy/verification"
+"""The asset of policy statements, and their subject that is the file of rules."""
+
 CLOCKS_DIFFER = dt.timedelta(minutes=5)
 """By how much clocks of two machines may differ, and how long a statement is under way."""
 
@@ -21,8 +26,8 @@ CLOCKS_DIFFER = dt.timedelta(minutes=5)
 class Graph:
     """Statements by digest and by asset partition, and which of them were made from which.
 
-    *lost* are digests of statements that the log holds and that are not there, or changed: they
-    are faults themselves, and what refers to them is not named again. An *excerpt* need not hold
+    *lost* are the digests of statements that the log holds and that are not there, or changed, with
+    their paths: they are faults themselves, and what refers to them is not named again. An *excerpt* need not hold
     earlier statements of an asset partition.
     """
 
@@ -30,13 +35,13 @@ class Graph:
         self,
         statements: Iterable[Statement],
         policy: Mapping[str, Any],
-        lost: frozenset[str] = frozenset(),
+        lost: Mapping[str, str] | None = None,
         *,
         excerpt: bool = False,
     ):
         self.statements = list(statements)
         self.policy = policy
-        self.lost = lost
+        self.lost = lost or {}
         self.excerpt = excerpt
         self.by_digest = {one.digest: one for one in self.statements}
         self.made = [one for one in self.statements if one.predicate_type == PROVENANCE]
@@ -90,6 +95,23 @@ class Graph:
             yield one
             yield from self.inputs_of(one)
 
+    def used(self) -> Iterator[Statement]:
+        """Statements in force, and all that the named assets among them were made from."""
+        in_force = {one.digest: one for one in self.in_force()}
+        queue = deque(one for one in in_force.values() if one.asset in self.policy["named"])
+        seen = dict(in_force)
+        while queue:
+            for source in self.inputs_of(queue.popleft()):
+                if source.digest not in seen or source.digest in in_force:
+                    in_force.pop(source.digest, None)
+                    seen[source.digest] = source
+                    queue.append(source)
+        return iter(seen.values())
+
+    def newest(self, asset: str, partition: str | None) -> Statement | None:
+        """The newest statement of an asset partition."""
+        return self.histories.get((asset, partition), [None])[-1]
+
     def inputs_of(self, one: Statement) -> Iterator[Statement]:
         """The statements that made the inputs of *one*."""
         for used in one.inputs:
@@ -108,6 +130,7 @@ def check(graph: Graph) -> Iterator[Fault]:
     yield from _redaction(graph)
     yield from _withdrawals(graph)
     yield from _attestations(graph)
+    yield from _unattested(graph)
     yield from _log_order(graph)
 
 
@@ -171,18 +194,21 @@ def _demand(
                 if not _names_lost(graph, one, name):
                     yield "gate-missing", one.place, name
             elif needed.startswith("gate/"):
-                yield from _decision(one, source, decision)
+                yield from _decision(graph, one, source, decision)
 
 
 def _names_lost(graph: Graph, one: Statement, name: str) -> bool:
     return any(used.uri == f"dsk:{name}" and used.statement in graph.lost for used in one.inputs)
 
 
-def _decision(one: Statement, used: Statement, decision: Statement) -> Found:
+def _decision(graph: Graph, one: Statement, used: Statement, decision: Statement) -> Found:
     if decision.counts.get("admitted") != 1:
         yield "gate-refused", one.place, decision.place
-    judged = decision.inputs[0]
-    if judged.uri == f"dsk:{used.key}" and judged.digest != used.digest_of():
+    judged = decision.inputs[0] if decision.inputs else None
+    judges = graph.policy["judges"].get(decision.asset)
+    if judged is None or _asset(judged) != judges:
+        yield "gate-other-bytes", one.place, f"{decision.place} judged no {judges}"
+    elif judged.uri == f"dsk:{used.key}" and judged.digest != used.digest_of():
         yield "gate-other-bytes", one.place, f"{decision.place} judged {judged.digest}"
     if decision.valid_until is not None and one.started[:10] > decision.valid_until:
         yield "gate-expired", one.place, f"{decision.place} until {decision.valid_until}"
@@ -244,7 +270,10 @@ def _withdrawals(graph: Graph) -> Iterator[Fault]:
         if withdrawal.asset != "withdrawal/donation":
             continue
         donation = (withdrawal.partition or "").partition("@")[0]
-        day = str(withdrawal.predicate["withdrawnOn"])[:10]
+        day = str(withdrawal.predicate.get("withdrawnOn"))
+        if not DAY.fullmatch(day):
+            yield Fault("statement-inconsistent", withdrawal.place, "it names no day")
+            continue
         own = [
             one.digest for one in graph.made if (one.partition or "").partition("@")[0] == donation
         ]
@@ -272,6 +301,47 @@ def _attestations(graph: Graph) -> Iterator[Fault]:
             agrees = result is None or (result != "FAILED") == (told.counts.get("admitted") == 1)
             if one.files[position][1] not in _spoken_of(graph, told) or not agrees:
                 yield Fault("attestation-differs", one.place, told.place, graph.affected([digest]))
+
+
+def _unattested(graph: Graph) -> Iterator[Fault]:
+    """What is used, and not attested as the policy asks.
+
+    An approval is asked for where the gate's decision and the landing that it judged are in force.
+    """
+    attesting = {(one.asset, one.partition, digest)
+                 for one in graph.statements if one.index is not None for digest in one.attests}
+    gone = {place.partition("/")[2] for place in graph.lost.values()}
+    for one in graph.used():
+        for rule in graph.policy["attested"] if one.index is not None else ():
+            group, _, noun = one.asset.partition("/")
+            if rule["asset"] not in (one.asset, f"{group}/*"):
+                continue
+            if rule.get("admitting") and not _admits_now(graph, one):
+                continue
+            by = rule["by"].replace("*", noun)
+            path = f"attestations/{by}/{one.partition or '_'}/{one.number:06d}.json"
+            if (by, one.partition, one.digest) not in attesting and path not in gone:
+                yield Fault("attestation-missing", one.place, path, graph.affected([one.digest]))
+
+
+def _admits_now(graph: Graph, decision: Statement) -> bool:
+    judged = graph.by_digest.get((decision.inputs[0].statement or "") if decision.inputs else "")
+    return (
+        decision.counts.get("admitted") == 1
+        and decision is graph.newest(decision.asset, decision.partition)
+        and judged is not None
+        and judged is graph.newest(judged.asset, judged.partition)
+    )
+
+
+def policy_logged(graph: Graph, digest: str) -> Iterator[Fault]:
+    """The rules with this *digest* are those that the newest policy statement in the log names."""
+    stated = [one for one in graph.statements if one.asset == POLICY and one.index is not None]
+    newest = max(stated, key=lambda one: one.number, default=None)
+    named = dict(newest.files).get(RULES) if newest else None
+    if named != digest:
+        detail = f"sha256 {digest}, the log names {named or 'none'}"
+        yield Fault("policy-differs", newest.place if newest else POLICY, detail)
 
 
 def _spoken_of(graph: Graph, one: Statement) -> set[str]:

@@ -13,6 +13,9 @@ from dsk_assets.evidence.verify.envelopes import unseal
 def problems(envelope: bytes) -> Iterator[str]:
     """Where the statement in *envelope* departs from its schema; no value of it is quoted."""
     statement = json.loads(unseal(envelope)[0])
+    if statement["predicateType"] not in predicates.TYPES:
+        yield "predicateType"
+        return
     validator = _validator(statement["predicateType"])
     if not validator.is_valid(statement):
         for error in validator.iter_errors(statement):

@@ -79,15 +79,7 @@ def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRin
     for index, place, data in envelopes:
         try:
             change = parse(unseal(data)[0])["predicate"]
-            key = Key(
-                keyid=key_id(change["key"]),
-                role=change["role"],
-                holder=change["holder"],
-                public=change["key"]["keyval"]["public"],
-                vkey=change["vkey"],
-                development=change["development"],
-                since=index or 0,
-            )
+            key = _named(change, index or 0)
             known = ring.public_keys or {key.keyid: key.public}
             signers = read_statement(data, known, place, index).signers
             if ring.keys:
@@ -98,9 +90,29 @@ def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRin
                 ring = _changed(ring, change, key)
             else:
                 faults.append(Fault("key-not-trusted", place, f"key {key.keyid}"))
-        except (Unreadable, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             faults.append(Fault("statement-unreadable", place, str(error)))
     return ring, faults
+
+
+def _named(change: Mapping[str, Any], since: int) -> Key:
+    """The key that a key statement is about; ``ValueError`` where its role cannot use it."""
+    public, role, vkey = change["key"]["keyval"]["public"], change["role"], change["vkey"]
+    if not isinstance(public, str) or not isinstance(role, str):
+        raise Unreadable("not a key")
+    if role == "log":
+        bytes.fromhex(public)
+    if role == "witness":
+        NoteKey.parse(vkey)
+    return Key(
+        keyid=key_id(change["key"]),
+        role=role,
+        holder=change["holder"],
+        public=public,
+        vkey=vkey,
+        development=bool(change["development"]),
+        since=since,
+    )
 
 
 def _changed(ring: KeyRing, change: Mapping[str, Any], key: Key) -> KeyRing:
