@@ -194,6 +194,12 @@ def test_what_was_made_outside_dagster_is_not_missed_there(home: Home, shown: dg
     assert compared(home, shown) == {}
 
 
+def test_dagsters_database_garbled(home: Home, shown: dg.DagsterInstance):
+    for path in home.settings.dagster_home.rglob("*.db*"):
+        path.write_bytes(b"garbage")
+    assert "dagster-unreadable" in compared(home, shown)
+
+
 def test_a_materialisation_that_nobody_made(home: Home, shown: dg.DagsterInstance):
     event = dg.AssetMaterialization(dg.AssetKey(["corpus", "invented"]), partition="x")
     shown.report_runless_asset_event(event)
@@ -211,7 +217,12 @@ def command(home: Home, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_the_command_says_what_it_found_by_its_exit_code(home: Home, tmp_path: Path):
     done = command(home, "verify", "--json")
-    assert done.returncode == json.loads(done.stdout)["exitCode"] == 1
+    (fault,) = [one for one in json.loads(done.stdout)["faults"] if not one["limit"]]
+    assert (done.returncode, fault["code"]) == (2, "dagster-missing")
+    done = command(home, "verify", "--json", "--without-dagster")
+    found = json.loads(done.stdout)
+    assert done.returncode == found["exitCode"] == 1
+    assert "without-dagster" in {one["code"] for one in found["faults"]}
     done = command(home, "pack", RELEASE, "--out", str(tmp_path / "pack.zip"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "pack.zip").exists()

@@ -16,6 +16,7 @@ from dsk_assets.evidence import sequencer
 from dsk_assets.evidence.verify.bundle import verifier
 from dsk_assets.evidence.verify.pack import pack
 from tests.evidence_lake import DONATIONS, REACHED, RELEASE, TEXT, Home, build, make
+from tests.support import admit
 from tests.tampering import edit, flip, sign_anew, statement
 
 ALONE = """
@@ -129,7 +130,7 @@ def other_letter(path: Path) -> None:
         (SHARDS, Path.unlink, "statement-removed"),
         (SHARDS, lambda path: path.write_bytes(b"{}"), "statement-unreadable"),
         (f"proofs/{SHARDS}.tlog-proof", Path.unlink, "proof-wrong"),
-        ("leaves", flip, "log-root"),
+        ("entries.ndjson", flip, "log-root"),
         ("checkpoint", other_letter, "log-unsigned"),
         (DECISION, lambda folder: flip(next(folder.glob("*/result.json"))), "file-changed"),
     ],
@@ -200,7 +201,9 @@ def test_a_release_remade_is_packed_with_its_newest_statement(home: Home, tmp_pa
     used = make(catalog, "study/used", files={"a.json": 2})
     composition = catalog.require("gate/composition", RELEASE).only("verdict.json")
     release = catalog.require("corpus/release", RELEASE)
-    make(catalog, "transparency/records", RELEASE, release, composition, used)
+    verified = make(catalog, "transparency/verification", RELEASE, release)
+    evidence = admit(catalog, "evidence", verified).only("verdict.json")
+    make(catalog, "transparency/records", RELEASE, release, composition, evidence, used)
     sequencer.append_new(catalog)
     pack(catalog, RELEASE, tmp_path / "again.zip")
     with zipfile.ZipFile(tmp_path / "again.zip") as opened:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -119,8 +119,8 @@ def status(as_json: bool) -> None:
 
 
 @openlineage.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
-def check(file: TextIO) -> None:
+@click.argument("file", type=click.File("rb"))
+def check(file: BinaryIO) -> None:
     """Check FILE of events, one a line, against the schemas they name; needs no network.
 
     The event is checked against its schemaURL and each facet against its _schemaURL. Exit code 1
@@ -133,7 +133,7 @@ def check(file: TextIO) -> None:
         events += 1
         try:
             found = problems(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             found = ["is not JSON"]
         for problem in found:
             wrong += 1
@@ -143,4 +143,6 @@ def check(file: TextIO) -> None:
         click.echo(f"… and {wrong - SHOWN} more")
     if wrong:
         raise click.ClickException(f"{wrong} problems in {events} events")
+    if not events:
+        raise click.ClickException(f"{file.name} holds no events")
     click.echo(f"{events} events are as their schemas say")

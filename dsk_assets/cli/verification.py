@@ -13,7 +13,7 @@ from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    from dsk_assets.evidence.verify.lake import Report
+    from dsk_assets.evidence.verify.lake import Report, Told
 
 
 def _catalog() -> Catalog:
@@ -28,20 +28,27 @@ def _catalog() -> Catalog:
     multiple=True,
     help="A checkpoint of the log that you kept: finds a log rewritten since. Repeatable.",
 )
+@click.option(
+    "--without-dagster",
+    is_flag=True,
+    help="Do not compare with Dagster's own records: for a copy of a lake without them.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--lang", type=click.Choice(["en", "da"]), default="en", help="Language of the text.")
-def verify(new: bool, earlier: tuple[Path, ...], as_json: bool, lang: str) -> None:
+def verify(
+    new: bool, earlier: tuple[Path, ...], without_dagster: bool, as_json: bool, lang: str
+) -> None:
     """Recompute everything from artefacts up and name each fault, its place and what it affects.
 
     Files against digests; statements against schemas, signatures and the log; the log's tree
     against its checkpoints, witnesses and what was seen of it before; lineage, order, gates and
-    withdrawals; and what Dagster shows, where it has been run.
+    withdrawals; and what Dagster shows, where its runs have made anything.
 
     Ends with 0 when all is proven, with 1 when nothing is wrong but the proof has limits, which
     are named, and with 2 when something is wrong.
     """
     catalog = _catalog()
-    report = _verified(catalog, new, earlier)
+    report = _verified(catalog, new, earlier, without_dagster)
     click.echo(
         json.dumps(report.as_json(), indent=1, ensure_ascii=False)
         if as_json
@@ -50,7 +57,9 @@ def verify(new: bool, earlier: tuple[Path, ...], as_json: bool, lang: str) -> No
     sys.exit(report.exit_code)
 
 
-def _verified(catalog: Catalog, new: bool, earlier: tuple[Path, ...]) -> "Report":
+def _verified(
+    catalog: Catalog, new: bool, earlier: tuple[Path, ...], without_dagster: bool
+) -> "Report":
     """The report; evidence so damaged that there can be none ends the command with 2."""
     from dsk_assets.evidence.verify import lake
     from dsk_assets.lake.progress import shown
@@ -58,16 +67,24 @@ def _verified(catalog: Catalog, new: bool, earlier: tuple[Path, ...]) -> "Report
     kept = {str(path): path.read_bytes() for path in earlier}
     try:
         with shown():
-            if not (catalog.settings.dagster_home / "dagster.yaml").exists():
-                return lake.verify(catalog, full=not new, earlier=kept)
-            from dsk_assets.defs.told import told_at_home
-
-            os.environ.setdefault("DAGSTER_HOME", str(catalog.settings.dagster_home))
-            told = told_at_home(catalog)
+            told = _told(catalog, without_dagster)
             return lake.verify(catalog, full=not new, earlier=kept, told=told)
     except Exception as error:
         click.echo(f"WRONG  the evidence cannot be verified: {safe_message(error)}", err=True)
         sys.exit(2)
+
+
+def _told(catalog: Catalog, without_dagster: bool) -> "Told":
+    """The comparison with Dagster; what is said where there is nothing to compare with."""
+    from dsk_assets.evidence.verify.lake import not_told
+
+    home = catalog.settings.dagster_home
+    if without_dagster or not (home / "dagster.yaml").is_file():
+        return not_told(str(home), wanted=not without_dagster)
+    from dsk_assets.defs.told import told_at_home
+
+    os.environ.setdefault("DAGSTER_HOME", str(home))
+    return told_at_home(catalog) or not_told(str(home), wanted=True)
 
 
 @click.command()

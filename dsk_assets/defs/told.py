@@ -5,17 +5,16 @@ people look at there should be what the statements say.
 """
 
 import os
-import uuid
 from collections.abc import Iterator, Mapping
 from functools import cache
 
 import dagster as dg
 
 from dsk_assets.defs import metadata
-from dsk_assets.errors import DskError
+from dsk_assets.errors import DskError, safe_message
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.verify.faults import Fault
-from dsk_assets.evidence.verify.lake import Told
+from dsk_assets.evidence.verify.lake import Told, is_run
 from dsk_assets.evidence.verify.rules import Graph
 
 DATA_VERSION = "dagster/data_version"
@@ -35,6 +34,14 @@ def told(catalog: Catalog, instance: dg.DagsterInstance) -> Told:
         return {snapshot.statement_digest: snapshot for snapshot in made}
 
     def compare(graph: Graph) -> Iterator[Fault]:
+        try:
+            yield from differences(graph)
+        except Exception as error:  # whatever lies in its database, the rest is verified
+            yield Fault(
+                "dagster-unreadable", catalog.settings.dagster_home.as_posix(), safe_message(error)
+            )
+
+    def differences(graph: Graph) -> Iterator[Fault]:
         known: set[tuple[str, str | None, str]] = set()
         for asset in sorted({one.asset for one in graph.made} | _assets(instance)):
             key = dg.AssetKey(asset.split("/"))
@@ -64,7 +71,12 @@ def told_at_home(catalog: Catalog) -> Told | None:
     """The comparison with Dagster's instance of this process; None where there is none."""
     if not os.environ.get("DAGSTER_HOME"):
         return None
-    return told(catalog, dg.DagsterInstance.get())
+    try:
+        instance = dg.DagsterInstance.get()
+    except Exception as error:
+        reason = safe_message(error)
+        return lambda graph: [Fault("dagster-unreadable", os.environ["DAGSTER_HOME"], reason)]
+    return told(catalog, instance)
 
 
 def _assets(instance: dg.DagsterInstance) -> set[str]:
@@ -114,18 +126,10 @@ def _untold(
     """
     ended: dict[str, bool] = {}
     for one in graph.made:
-        if one.asset.startswith("gate/") or not _is_run(one.run):
+        if one.asset.startswith("gate/") or not is_run(one.run):
             continue
         if one.run not in ended:
             run = instance.get_run_by_id(one.run)
             ended[one.run] = run is None or run.is_success
         if ended[one.run] and (one.asset, one.partition, one.digest_of()) not in known:
             yield Fault("dagster-missing", one.key, f"run {one.run}", graph.affected([one.digest]))
-
-
-def _is_run(name: str) -> bool:
-    """Whether *name* is the id of a run of Dagster's, and not ``dsk`` or ``schedule``."""
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dsk_assets.errors import MissingInputError, SettingsError
+from dsk_assets.errors import CorruptedError, MissingInputError, SettingsError
 from dsk_assets.evidence import keys
 from dsk_assets.evidence.entries import ATTESTATIONS, located, statement_path
 from dsk_assets.evidence.envelope import Envelope, open_envelope, seal
@@ -79,8 +79,14 @@ def newest(lake: Lake, asset: str, partition: str | None) -> Envelope | None:
 def pending(lake: Lake, ring: KeyRing, position: int) -> Iterator[Pending]:
     """Statements that wait for signatures, by path; keys count as they stand at *position*."""
     for path in lake.files(PENDING):
-        envelope = open_envelope(lake.read(f"{PENDING}/{path}"))
-        yield Pending(*located(path), missing=_missing(envelope, ring, position))
+        try:
+            envelope = open_envelope(lake.read(f"{PENDING}/{path}"))
+            missing = _missing(envelope, ring, position)
+            yield Pending(*located(path), missing=missing)
+        except (CorruptedError, ValueError, KeyError, TypeError):
+            raise CorruptedError(
+                f"{PENDING}/{path} is not a readable statement of its place — remove it"
+            ) from None
 
 
 def sign(

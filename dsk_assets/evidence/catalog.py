@@ -11,6 +11,7 @@ import base64
 import contextlib
 import datetime as dt
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_json, sh
 from dsk_assets.lake.store import Lake, Zone
 from dsk_assets.lake.tables import read_batches, write_parquet
 from dsk_assets.settings import Settings
+
+_NUMBERED = re.compile(r"[0-9]{6,}\.json")
 
 LARGE = 65_536
 """Bytes of a statement from which on its decoded form is kept."""
@@ -245,8 +248,8 @@ class Catalog:
     def latest(self, asset: str, partition: str | None = None) -> Snapshot | None:
         """The newest materialisation, or None. Its files are verified when they are read."""
         folder = f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}"
-        names = [name for name in self.lake.names(folder) if name.endswith(".json")]
-        return self._load(f"{folder}/{names[-1]}") if names else None
+        numbers = self.numbers(asset, partition)
+        return self._load(f"{folder}/{numbers[-1]:06d}.json") if numbers else None
 
     def history(self, asset: str, partition: str | None = None) -> list[Snapshot]:
         """All materialisations of an asset partition, oldest first."""
@@ -256,8 +259,7 @@ class Catalog:
     def numbers(self, asset: str, partition: str | None = None) -> list[int]:
         """Numbers of an asset partition's materialisations, from 1; no statement is opened."""
         names = self.lake.names(f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}")
-        stems = (name.removesuffix(".json") for name in names if name.endswith(".json"))
-        return [int(stem) for stem in stems if stem.isdecimal()]
+        return sorted(int(name[:-5]) for name in names if _NUMBERED.fullmatch(name))
 
     def numbered(self, asset: str, partition: str | None, number: int) -> Snapshot:
         """The materialisation *number*; :class:`MissingInputError` where its statement is gone."""
@@ -362,8 +364,8 @@ class Catalog:
 
     def _next_statement(self, asset: str, partition: str | None) -> str:
         folder = f"{STATEMENTS}/{asset}/{partition or UNPARTITIONED}"
-        names = [name for name in self.lake.names(folder) if name.endswith(".json")]
-        number = int(names[-1].removesuffix(".json")) + 1 if names else 1
+        numbers = self.numbers(asset, partition)
+        number = numbers[-1] + 1 if numbers else 1
         return f"{folder}/{number:06d}.json"
 
     def _load(self, path: str) -> Snapshot:
@@ -423,7 +425,7 @@ def asset_partitions(catalog: Catalog) -> dict[tuple[str, str | None], list[int]
     for path in catalog.lake.files(STATEMENTS):
         folder, _, name = path.rpartition("/")
         asset, _, partition = folder.rpartition("/")
-        if name.endswith(".json"):
+        if _NUMBERED.fullmatch(name):
             key = (asset, None if partition == UNPARTITIONED else partition)
-            found.setdefault(key, []).append(int(name.removesuffix(".json")))
+            found.setdefault(key, []).append(int(name[:-5]))
     return found

@@ -114,6 +114,6 @@ def open_envelope(data: bytes) -> Envelope:
         )
         if not isinstance(envelope.statement, dict):
             raise ValueError("not an object")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise CorruptedError("this is not a readable signed statement") from None
     return envelope

@@ -30,14 +30,28 @@ class LogIndex:
 
     @contextmanager
     def opened(self) -> Iterator["LogIndex"]:
-        """The index brought up to the newest checkpoint."""
-        with closing(sqlite3.connect(self._path, timeout=300, isolation_level=None)) as connection:
-            connection.execute("pragma journal_mode = wal")
-            connection.execute("pragma synchronous = normal")
-            connection.execute("pragma cache_size = -262144")  # KiB: an index of random digests
-            self._connection = connection
-            self._update()
+        """The index brought up to the newest checkpoint; a damaged one is made again."""
+        try:
+            self._open()
+        except (sqlite3.DatabaseError, OverflowError, TypeError) as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise
+            for name in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + name).unlink(missing_ok=True)
+            self._open()
+        with closing(self._connection):
             yield self
+
+    def _open(self) -> None:
+        self._connection = sqlite3.connect(self._path, timeout=300, isolation_level=None)
+        try:
+            self._connection.execute("pragma journal_mode = wal")
+            self._connection.execute("pragma synchronous = normal")
+            self._connection.execute("pragma cache_size = -262144")  # KiB: of random digests
+            self._update()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def position(self, asset: str, partition: str | None, number: int | None) -> int | None:
         """Where a statement's first entry is, or None; *number* None stands for the newest one."""

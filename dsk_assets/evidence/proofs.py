@@ -1,13 +1,14 @@
 """The proof for a single statement: found in the log by its asset, partition and number."""
 
+import base64
 from dataclasses import dataclass
 
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.entries import Entry
-from dsk_assets.evidence.log import Log
+from dsk_assets.evidence.log import Log, parse_checkpoint, parse_note
 from dsk_assets.evidence.log_index import LogIndex
-from dsk_assets.evidence.merkle import leaf_hash
+from dsk_assets.evidence.merkle import leaf_hash, verify_inclusion
 from dsk_assets.evidence.tiles import WIDTH
 
 
@@ -25,7 +26,8 @@ def prove(
 ) -> Proof:
     """The proof that statement *number* (None: the newest) of an asset partition is in the log.
 
-    Raises :class:`MissingInputError` when it is not in the log.
+    What is written is verified. Raises :class:`MissingInputError` when it is not in the log, and
+    :class:`CorruptedError` when the log's files do not prove it.
     """
     log = Log(catalog.settings, catalog.lake)
     with LogIndex(log).opened() as index:
@@ -42,4 +44,18 @@ def prove(
             f"entry {position} of the log is not the one in its tree — restore evidence/log from "
             "a copy"
         )
-    return Proof(position, Entry.parse(data), log.proof(position))
+    text = log.proof(position)
+    if not _shows(text, position, data):
+        raise CorruptedError(
+            f"the log's tiles give no valid proof of entry {position} — run `dsk evidence verify`, "
+            "and restore evidence/log from a copy"
+        )
+    return Proof(position, Entry.parse(data), text)
+
+
+def _shows(proof: str, position: int, data: bytes) -> bool:
+    """Whether *proof*, as it is written, shows the entry *data* in the tree of its checkpoint."""
+    head, _, note = proof.partition("\n\n")
+    hashes = [base64.b64decode(one) for one in head.split("\n")[2:]]
+    checkpoint = parse_checkpoint(parse_note(note.encode(), "the proof"))
+    return verify_inclusion(leaf_hash(data), position, checkpoint.size, hashes, checkpoint.root)

@@ -56,11 +56,15 @@ def from_folder(folder: Path) -> Offered:
 
 def from_request(path: Path) -> Offered:
     """What a request file holds, as :func:`request` writes it."""
-    head, _, rest = path.read_text("utf-8").partition("\n\n")
-    first, *hashes = head.split("\n")
-    word, _, old = first.partition(" ")
-    if word != "old" or not old.isdecimal():
-        raise CorruptedError(f"{path} is not a request to a witness — have it made again")
+    try:
+        head, _, rest = path.read_text("utf-8").partition("\n\n")
+        first, *lines = head.split("\n")
+        hashes = [base64.b64decode(one, validate=True) for one in lines]
+        if not first.isascii() or not first.startswith("old ") or not first[4:].isdecimal():
+            raise ValueError(first)
+    except ValueError:
+        raise CorruptedError(f"{path} is not a request to a witness — have it made again") from None
+    old = first[4:]
 
     def consistency(size: int) -> list[bytes]:
         if size != int(old):
@@ -68,7 +72,7 @@ def from_request(path: Path) -> Offered:
                 f"{path} proves that the log goes on from size {old}, and this witness last "
                 f"cosigned size {size} — have it made for that: dsk evidence request --old {size}"
             )
-        return [base64.b64decode(one, validate=True) for one in hashes]
+        return hashes
 
     return Offered(parse_note(rest.encode(), str(path)), consistency)
 

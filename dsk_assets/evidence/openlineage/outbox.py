@@ -7,6 +7,7 @@ again from the statements, with the same run ids.
 """
 
 import datetime as dt
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,9 @@ CREATE TABLE IF NOT EXISTS waiting (
 """
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True)
 class Entry:
     """One materialisation in the order of events; *number* counts those of its partition."""
@@ -59,20 +63,39 @@ class Outbox:
 
     def __init__(self, folder: Path, lake: str):
         folder.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(folder / "outbox.sqlite", isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_TABLES)
-        self._connection.execute(
-            "INSERT INTO lake SELECT ? WHERE NOT EXISTS (SELECT * FROM lake)", (lake,)
-        )
-        ((own,),) = self._connection.execute("SELECT url FROM lake")
+        path = folder / "outbox.sqlite"
+        try:
+            own = self._open(path, lake)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise
+            _log.warning("%s was damaged and is made again: events are sent once more", path)
+            for name in ("", "-wal", "-shm"):
+                path.with_name(path.name + name).unlink(missing_ok=True)
+            own = self._open(path, lake)
         if own != lake:
             self._connection.close()
             raise DeliveryError(
                 f"{folder} holds events of the lake {own} and not of {lake} — give each lake a "
                 "DSK_HOME of its own, or remove the folder to begin anew"
             )
+
+    def _open(self, path: Path, lake: str) -> str:
+        """Open the database, made where there is none; returns the lake that it belongs to."""
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(_TABLES)
+            self._connection.execute(
+                "INSERT INTO lake SELECT ? WHERE NOT EXISTS (SELECT * FROM lake)", (lake,)
+            )
+            self.events()
+            ((own,),) = self._connection.execute("SELECT url FROM lake")
+        except BaseException:
+            self._connection.close()
+            raise
+        return str(own)
 
     def __enter__(self) -> "Outbox":
         return self

@@ -10,7 +10,9 @@ from collections import defaultdict, deque
 from types import ModuleType
 
 from dsk_assets.evidence import merkle, notes
+from dsk_assets.evidence.predicates import RULES
 from dsk_assets.evidence.verify import envelopes, faults, rules, standalone, trust
+from dsk_assets.lake.digests import sha256_file
 
 MODULES: tuple[ModuleType, ...] = (merkle, notes, faults, envelopes, trust, rules, standalone)
 """In the order in which they need each other; they import nothing else of the platform."""
@@ -20,7 +22,10 @@ START = "main"
 
 
 def verifier() -> str:
-    """The source of ``verify.py``. ``ValueError`` where two modules use a name for two things."""
+    """The source of ``verify.py``, which names the digest of the rules that it goes by.
+
+    ``ValueError`` where two modules use a name for two things.
+    """
     parts = [
         (module, node) for module in MODULES for node in ast.parse(inspect.getsource(module)).body
     ]
@@ -42,7 +47,7 @@ def verifier() -> str:
     for module, sources in sections.items():
         title = (module.__doc__ or "").splitlines()[0]
         head += [f"# ==== {module.__name__.rpartition('.')[2]}: {title}", *sources]
-    return "\n\n\n".join(head) + "\n"
+    return "\n\n\n".join(head).replace(standalone.RULES_DIGEST, sha256_file(RULES)) + "\n"
 
 
 def _needed(nodes: list[ast.stmt]) -> set[str]:

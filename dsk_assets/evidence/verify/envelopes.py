@@ -299,14 +299,15 @@ def _provenance(
     inputs = tuple(_named_input(one) for one in definition["resolvedDependencies"])
     folder = own["folder"]
     files = tuple(
-        (_text(one["name"]).removeprefix(f"{folder}/"), _digest(one))
-        for one in content["subject"]
+        (_text(one["name"]).removeprefix(f"{folder}/"), _digest(one)) for one in content["subject"]
     )
     problems = []
     about = definition["externalParameters"]
     if (about["asset"], about["partition"]) != (asset, partition):
         problems.append(("statement-inconsistent", "it lies where another asset's belongs"))
-    outside = [one["name"] for one in content["subject"] if not one["name"].startswith(f"{folder}/")]
+    outside = [
+        one["name"] for one in content["subject"] if not one["name"].startswith(f"{folder}/")
+    ]
     leaving = any(".." in name.split("/") or "\0" in name for name, _ in (*files, (folder, "")))
     if outside or leaving or len({name for name, _ in files}) != len(files):
         problems.append(("statement-inconsistent", "its files are not those of one folder"))

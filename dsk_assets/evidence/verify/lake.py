@@ -6,6 +6,7 @@ bytes, lineage from the inputs that statements name. Nothing is written.
 
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -186,6 +187,29 @@ def verify(
         checkpoint=_described(loaded.view) if loaded.view else None,
         witnesses=tuple(sorted(loaded.witnesses)),
     )
+
+
+def not_told(home: str, *, wanted: bool) -> Told:
+    """What is said where Dagster's records are not compared, though its runs made something.
+
+    It is a fault where they are *wanted* and not there, else a limit. *home* is Dagster's folder.
+    """
+
+    def compare(graph: Graph) -> Iterator[Fault]:
+        runs = {one.run for one in graph.made if is_run(one.run)}
+        if runs:
+            detail = f"{len(runs)} of its runs are named by statements"
+            yield Fault("dagster-missing" if wanted else "without-dagster", home, detail)
+
+    return compare
+
+
+def is_run(name: str) -> bool:
+    """Whether *name* is the id of a run of Dagster's, and not ``dsk`` or ``schedule``."""
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False
 
 
 def _reaching(graph: Graph, problems: Iterable[Problem]) -> list[Fault]:

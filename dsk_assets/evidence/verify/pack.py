@@ -16,19 +16,16 @@ from dsk_assets.evidence.verify.envelopes import Statement
 from dsk_assets.evidence.verify.lake import POLICY, load
 from dsk_assets.evidence.verify.log import FOLDER, LogView
 from dsk_assets.evidence.verify.rules import Graph
-from dsk_assets.evidence.verify.standalone import FILES, PROOF
+from dsk_assets.evidence.verify.standalone import ALWAYS, ENTRIES, FILES, PROOF, RELEASE
 from dsk_assets.lake.digests import canonical_json
 from dsk_assets.lake.store import Lake, Zone
 
-RELEASE = "corpus/release"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 README = Path(__file__).with_name("PACK.md")
 SHOWN = (f"{Zone.EVIDENCE}/", f"{Zone.PUBLIC}/")
 """Zones whose files go into a pack: decisions and records, never donated text."""
 
 TABLES = ".parquet"
-ALWAYS = ("key/", "policy/", "withdrawal/", "erasure/")
-"""Statements that go into every pack: they bear on all others."""
 
 
 def pack(catalog: Catalog, release: str, target: Path) -> int:
@@ -45,7 +42,7 @@ def pack(catalog: Catalog, release: str, target: Path) -> int:
         raise CorruptedError(f"{wrong[0]} — run `dsk evidence verify` to see all that is wrong")
     chosen = list(_chosen(loaded.graph, release))
     note = _note(catalog.lake, loaded.view, max(one.index or 0 for one in chosen))
-    contents = dict(_contents(catalog.lake, loaded.view, note, loaded.graph, chosen))
+    contents = dict(_contents(catalog.lake, loaded.view, note, loaded.graph, chosen, release))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(contents):
             info = zipfile.ZipInfo(name, EPOCH)
@@ -64,9 +61,11 @@ def _chosen(graph: Graph, release: str) -> Iterator[Statement]:
         )
     newest = graph.histories[RELEASE, release][-1]
     named = graph.policy["named"]
-    queue = deque(
-        [newest, *(one for one in graph.downstream([newest.digest]) if one.asset in named)]
-    )
+    shown = [newest, *(one for one in graph.downstream([newest.digest]) if one.asset in named)]
+    queue = deque(shown)
+    for gate, judged in graph.policy["judges"].items():
+        decisions = [graph.newest(gate, one.partition) for one in shown if one.asset == judged]
+        queue += [one for one in decisions if one is not None]
     seen: set[str] = set()
     while queue:
         one = queue.popleft()
@@ -88,7 +87,12 @@ def _note(lake: Lake, view: LogView, last: int) -> Note:
 
 
 def _contents(
-    lake: Lake, view: LogView, note: Note, graph: Graph, chosen: Sequence[Statement]
+    lake: Lake,
+    view: LogView,
+    note: Note,
+    graph: Graph,
+    chosen: Sequence[Statement],
+    release: str,
 ) -> Iterator[tuple[str, bytes]]:
     checkpoint = note.serialise()
     size = Checkpoint.parse(note.text).size
@@ -98,7 +102,7 @@ def _contents(
     yield "verify.py", verifier().encode()
     yield "policy.json", POLICY.read_bytes()
     yield "checkpoint", checkpoint
-    yield "leaves", b"".join(view.hashes[:size])
+    yield ENTRIES, b"".join(one + b"\n" for one in view.data[:size])
     names = []
     for one in chosen:
         name = one.place.removeprefix(f"{Zone.EVIDENCE}/")
@@ -108,7 +112,7 @@ def _contents(
         lines = [PROOF, f"index {index}"]
         lines += [base64.b64encode(two).decode() for two in inclusion_proof(index, size, subtree)]
         yield f"proofs/{name}.tlog-proof", "\n".join([*lines, "", ""]).encode() + checkpoint
-    yield "contents.json", canonical_json({"statements": sorted(names)})
+    yield "contents.json", canonical_json({"release": release, "statements": sorted(names)})
     for path, digest in _shown(chosen, {one.digest for one in graph.in_force()}):
         yield f"{FILES}{path}", lake.local_path(path, digest).read_bytes()
 

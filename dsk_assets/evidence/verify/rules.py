@@ -27,8 +27,8 @@ class Graph:
     """Statements by digest and by asset partition, and which of them were made from which.
 
     *lost* are the digests of statements that the log holds and that are not there, or changed, with
-    their paths: they are faults themselves, and what refers to them is not named again. An *excerpt* need not hold
-    earlier statements of an asset partition.
+    their paths: they are faults themselves, and what refers to them is not named again. An
+    *excerpt* need not hold earlier statements of an asset partition.
     """
 
     def __init__(
@@ -194,14 +194,15 @@ def _demand(
                 if not _names_lost(graph, one, name):
                     yield "gate-missing", one.place, name
             elif needed.startswith("gate/"):
-                yield from _decision(graph, one, source, decision)
+                yield from decided(graph, one, source, decision)
 
 
 def _names_lost(graph: Graph, one: Statement, name: str) -> bool:
     return any(used.uri == f"dsk:{name}" and used.statement in graph.lost for used in one.inputs)
 
 
-def _decision(graph: Graph, one: Statement, used: Statement, decision: Statement) -> Found:
+def decided(graph: Graph, one: Statement, used: Statement, decision: Statement) -> Found:
+    """Where a gate's *decision* does not let *one* be made of *used*."""
     if decision.counts.get("admitted") != 1:
         yield "gate-refused", one.place, decision.place
     judged = decision.inputs[0] if decision.inputs else None
@@ -308,8 +309,12 @@ def _unattested(graph: Graph) -> Iterator[Fault]:
 
     An approval is asked for where the gate's decision and the landing that it judged are in force.
     """
-    attesting = {(one.asset, one.partition, digest)
-                 for one in graph.statements if one.index is not None for digest in one.attests}
+    attesting = {
+        (one.asset, one.partition, digest)
+        for one in graph.statements
+        if one.index is not None
+        for digest in one.attests
+    }
     gone = {place.partition("/")[2] for place in graph.lost.values()}
     for one in graph.used():
         for rule in graph.policy["attested"] if one.index is not None else ():

@@ -17,20 +17,34 @@ import hashlib
 import json
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsk_assets.evidence.merkle import leaf_hash, root_of, verify_inclusion
 from dsk_assets.evidence.notes import Checkpoint, Note
-from dsk_assets.evidence.verify.envelopes import Unreadable, log_entry, read_statement
+from dsk_assets.evidence.verify.envelopes import Unreadable, log_entry, parse, read_statement
 from dsk_assets.evidence.verify.faults import Fault, exit_code, report
-from dsk_assets.evidence.verify.rules import Graph, before_witnessed, check, signatures
+from dsk_assets.evidence.verify.rules import (
+    Graph,
+    before_witnessed,
+    check,
+    decided,
+    policy_logged,
+    signatures,
+)
 from dsk_assets.evidence.verify.trust import KeyRing, cosigned, development, replay, signed_by_log
 
 PROOF = "c2sp.org/tlog-proof@v1"
 STATEMENTS = ("statements/", "attestations/")
 FILES = "files/"
+ENTRIES = "entries.ndjson"
+ALWAYS = ("key/", "policy/", "withdrawal/", "erasure/")
+"""Statements that belong into every pack: they bear on all others."""
+
+RELEASE = "corpus/release"
+RULES_DIGEST = "sha256 of policy.json"
+"""Of the rules that this verifier goes by; put in where a pack is made."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +74,23 @@ class Proven:
     root_key: str
     witnesses: Sequence[str]
     files: int
+    release: str
 
 
 def verify_pack(
     pack: Pack,
     trust: str | None = None,
-    earlier: Sequence[bytes] = (),
+    earlier: Mapping[str, bytes] | None = None,
     files: Sequence[Path] = (),
 ) -> Proven:
-    """Check all that *pack* holds; raises ``ValueError`` or ``KeyError`` where it is no pack."""
+    """Check all that *pack* holds; raises ``ValueError`` or ``KeyError`` where it is no pack.
+
+    *earlier* holds checkpoints kept from before, by where they were kept.
+    """
     note = Note.parse(pack.read("checkpoint"))
     checkpoint = Checkpoint.parse(note.text)
+    entries = pack.read(ENTRIES).splitlines()
+    release = json.loads(pack.read("contents.json"))["release"]
     logged, faults = _logged(pack, note)
     keys = [one for one in logged if one[1].startswith("attestations/key/")]
     ring, problems = replay(keys, trust)
@@ -81,7 +101,15 @@ def verify_pack(
             statements.append(read_statement(data, ring.public_keys, place, index))
         except Unreadable as error:
             faults.append(Fault("statement-unreadable", place, str(error)))
-    graph = Graph(statements, json.loads(pack.read("policy.json")), excerpt=True)
+    rules = pack.read("policy.json")
+    digest = hashlib.sha256(rules).hexdigest()
+    if digest != RULES_DIGEST:
+        faults.append(
+            Fault("policy-differs", "policy.json", f"sha256 {digest}, not {RULES_DIGEST}")
+        )
+    graph = Graph(statements, json.loads(rules), excerpt=True)
+    faults += policy_logged(graph, digest)
+    faults += _whole(graph, entries, release)
     for one in statements:
         proof = _proof(pack, one.place)[1]
         leaf = leaf_hash(log_entry(one))
@@ -91,7 +119,7 @@ def verify_pack(
     if trust is None:
         faults.append(Fault("keys-unconfirmed", "keys", root_key))
     faults += development(ring)
-    faults += _seen(pack, note, ring, earlier)
+    faults += _seen(entries, note, ring, earlier or {})
     witnesses = {name: (checkpoint.size, time) for name, time in cosigned(note, ring).items()}
     if not witnesses:
         faults.append(Fault("no-witness", "checkpoint"))
@@ -100,7 +128,8 @@ def verify_pack(
     faults += before_witnessed(graph, witnesses)
     compared = list(_files(pack, graph, files))
     faults += [one for one in compared if one is not None]
-    return Proven(graph, faults, checkpoint, root_key, sorted(witnesses), len(compared))
+    names = sorted(witnesses)
+    return Proven(graph, faults, checkpoint, root_key, names, len(compared), str(release))
 
 
 def _logged(pack: Pack, note: Note) -> tuple[list[tuple[int, str, bytes]], list[Fault]]:
@@ -130,21 +159,60 @@ def _proof(pack: Pack, name: str) -> tuple[int, list[bytes], Note]:
     return int(index[6:]), [base64.b64decode(one) for one in hashes], Note.parse(note.encode())
 
 
-def _seen(pack: Pack, note: Note, ring: KeyRing, earlier: Sequence[bytes]) -> Iterator[Fault]:
+def _whole(graph: Graph, entries: Sequence[bytes], release: str) -> Iterator[Fault]:
+    """What the log names and the pack must hold: see ``ALWAYS``, and all that shows the release.
+
+    The release is its newest statement, and the newest decision of each gate that judges releases
+    is there and admits it.
+    """
+    there = {(one.asset, one.partition, one.number) for one in graph.statements}
+    newest: dict[tuple[str, str | None], int] = {}
+    for index, entry in enumerate(entries):
+        try:
+            named = parse(entry)
+            asset, partition, number = named["asset"], named["partition"], named["number"]
+            newest[asset, partition] = max(number, newest.get((asset, partition), 0))
+            if asset.startswith(ALWAYS) and (asset, partition, number) not in there:
+                yield Fault("statement-removed", f"{asset}[{partition or ''}] {number}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield Fault("log-entry", f"log entry {index}", str(error))
+    made = graph.newest(RELEASE, release)
+    if made is None or made.number != newest.get((RELEASE, release)):
+        yield Fault("release-missing", f"{RELEASE}[{release}]")
+        return
+    for gate, judged in graph.policy["judges"].items():
+        if judged == RELEASE:
+            decision = graph.newest(gate, release)
+            if decision is None or decision.number != newest.get((gate, release)):
+                yield Fault("release-missing", f"{gate}[{release}]")
+            else:
+                for code, place, detail in decided(graph, decision, made, decision):
+                    yield Fault(code, place, detail, (made.key,))
+
+
+def _seen(
+    entries: Sequence[bytes], note: Note, ring: KeyRing, earlier: Mapping[str, bytes]
+) -> Iterator[Fault]:
     """The log's key signed the checkpoint, and its tree continues what was seen before."""
     checkpoint = Checkpoint.parse(note.text)
     if not signed_by_log(note, ring.of_role("log")):
         yield Fault("log-unsigned", "checkpoint")
-    data = pack.read("leaves")
-    leaves = [data[place : place + 32] for place in range(0, len(data), 32)]
+    leaves = [leaf_hash(one) for one in entries]
     if len(leaves) != checkpoint.size or root_of(leaves) != checkpoint.root:
-        yield Fault("log-root", "leaves", f"at {checkpoint.size} entries")
-    for one in earlier:
-        before = Checkpoint.parse(Note.parse(one).text)
+        yield Fault("log-root", ENTRIES, f"at {checkpoint.size} entries")
+    for place, data in earlier.items():
+        try:
+            kept = Note.parse(data)
+            before = Checkpoint.parse(kept.text)
+        except ValueError as error:
+            yield Fault("log-unsigned", place, str(error))
+            continue
         if before.size > checkpoint.size:
-            yield Fault("log-rolled-back", "checkpoint", f"{before.size} > {checkpoint.size}")
+            yield Fault("log-rolled-back", place, f"{before.size} > {checkpoint.size}")
         elif before.origin != checkpoint.origin or root_of(leaves[: before.size]) != before.root:
-            yield Fault("log-forked", "checkpoint", f"at {before.size} entries")
+            yield Fault("log-forked", place, f"at {before.size} entries")
+        elif not signed_by_log(kept, ring.ever("log")):
+            yield Fault("log-unsigned", place)
 
 
 def _files(pack: Pack, graph: Graph, folders: Sequence[Path]) -> Iterator[Fault | None]:
@@ -163,7 +231,8 @@ def _files(pack: Pack, graph: Graph, folders: Sequence[Path]) -> Iterator[Fault 
             yield Fault("file-changed", path, "", affected)
     digests = {digest for names in named.values() for digest, _ in names}
     for folder in folders:
-        for held_path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        held_paths = [folder] if folder.is_file() else folder.rglob("*")
+        for held_path in sorted(one for one in held_paths if one.is_file()):
             with held_path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             yield None if digest in digests else Fault("file-unnamed", str(held_path), digest)
@@ -174,9 +243,11 @@ def _packed_files(pack: Pack) -> list[str]:
 
 
 WORDS = {
-    "en": "Log {origin}, {size} entries, root {root}\nFirst key {key}\nWitnesses: {witnesses}\n"
+    "en": "Release {release}\nLog {origin}, {size} entries, root {root}\nFirst key {key}\n"
+    "Witnesses: {witnesses}\n"
     "{statements} statements and {files} files were checked.",
-    "da": "Log {origin}, {size} poster, rod {root}\nFørste nøgle {key}\nVidner: {witnesses}\n"
+    "da": "Udgivelse {release}\nLog {origin}, {size} poster, rod {root}\nFørste nøgle {key}\n"
+    "Vidner: {witnesses}\n"
     "{statements} erklæringer og {files} filer er kontrolleret.",
 }
 
@@ -193,14 +264,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lang", choices=("en", "da"), default="en")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args(arguments)
+    absent = [str(one) for one in (*chosen.files, *chosen.earlier) if not one.exists()]
+    if absent:
+        print(f"{absent[0]}: there is no such file or folder")
+        return 2
     try:
-        earlier = [path.read_bytes() for path in chosen.earlier]
+        earlier = {str(path): path.read_bytes() for path in chosen.earlier}
         proven = verify_pack(Pack.open(chosen.pack), chosen.trust, earlier, chosen.files)
     except Exception as error:  # whatever a pack holds, it never ends with 0 or 1
         print(f"{chosen.pack}: this is not an evidence pack that can be read ({error})")
         return 2
     code = exit_code(proven.faults)
     described = {
+        "release": proven.release,
         "origin": proven.checkpoint.origin,
         "size": proven.checkpoint.size,
         "root": proven.checkpoint.root.hex(),
