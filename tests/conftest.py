@@ -7,6 +7,8 @@ from hypothesis import settings as hypothesis_settings
 
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import Settings, load_settings
+from tests.object_store import on_s3 as on_s3
+from tests.object_store import store as store
 
 hypothesis_settings.register_profile("no-deadline", deadline=None)
 hypothesis_settings.load_profile("no-deadline")

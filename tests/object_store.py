@@ -13,9 +13,14 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.settings import load_settings
 
 REGION = "eu-north-1"
 ACCESS_KEY, SECRET_KEY = "DSKTESTACCESS", "dsktestsecret"
@@ -130,6 +135,32 @@ class ObjectStore:
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {done.stderr[-500:]}")
         return done.stdout
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[ObjectStore]:
+    """One service for all tests of a process."""
+    store = ObjectStore()
+    try:
+        store.start()
+        yield store
+    finally:
+        store.stop()
+
+
+@pytest.fixture
+def on_s3(store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    """A catalog over a lake in a bucket of its own."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+    settings = load_settings(
+        home=tmp_path / "dsk",
+        lake=f"s3://{store.bucket()}/lake",
+        s3_endpoint=store.endpoint,
+        s3_region=REGION,
+        workers=1,
+    )
+    return Catalog(settings)
 
 
 def free_ports(count: int) -> list[int]:

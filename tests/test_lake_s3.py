@@ -1,7 +1,5 @@
 """The lake on a real S3 service: the same code, verified reads, nothing half written."""
 
-from collections.abc import Iterator
-
 import pyarrow as pa
 import pytest
 
@@ -11,35 +9,13 @@ from dsk_assets.evidence.openlineage.check import problems
 from dsk_assets.evidence.openlineage.delivery import deliver
 from dsk_assets.evidence.openlineage.events import Projector
 from dsk_assets.evidence.sequencer import append_new
+from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.settings import load_settings
-from tests.object_store import ACCESS_KEY, REGION, SECRET_KEY, ObjectStore
+from tests.evidence_lake import DONATIONS, REACHED, release
 from tests.support import admit, seed
 from tests.test_sequencer import assert_whole, donation
 
 pytestmark = pytest.mark.servers
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    store = ObjectStore()
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
-
-
-@pytest.fixture
-def on_s3(store: ObjectStore, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    settings = load_settings(
-        home=tmp_path / "dsk",
-        lake=f"s3://{store.bucket()}/lake",
-        s3_endpoint=store.endpoint,
-        s3_region=REGION,
-    )
-    return Catalog(settings)
 
 
 def test_what_is_written_is_read_back_verified(on_s3: Catalog, catalog: Catalog):
@@ -91,3 +67,17 @@ def test_statements_are_taken_up_into_a_log_in_s3(on_s3: Catalog):
     append_new(on_s3)
     assert_whole(on_s3)
     assert append_new(on_s3).added == 0
+
+
+def test_a_lake_in_s3_is_verified_from_its_objects_up(on_s3: Catalog):
+    made = release(on_s3)
+    append_new(on_s3)
+    report = verify(on_s3)
+    assert {fault.code for fault in report.faults} == {"no-witness", "development-keys"}
+    assert report.counts["statements"] == report.counts["entries"] > 40
+    on_s3.lake.fs.pipe_file(f"{on_s3.lake.root}/{made.folder}/release.json", b"{}")
+    gate = f"{on_s3.lake.root}/evidence/statements/gate/spans/{DONATIONS[0]}/000001.json"
+    on_s3.lake.fs.rm_file(gate)
+    found = {fault.code: fault for fault in verify(on_s3).faults if not fault.is_limit}
+    assert set(found) == {"file-changed", "statement-removed"}
+    assert found["file-changed"].affects == REACHED

@@ -1,7 +1,6 @@
 """Landing: what is checked before a donation is kept, and that kept donations never change."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -193,16 +192,6 @@ def test_an_address_outside_the_eu_is_refused(tmp_path: Path, region: str):
 def test_other_addresses_are_refused(catalog: Catalog):
     with pytest.raises(DonationError, match="not a place to read from: https://"):
         landing.land(catalog, "https://example.dk/a")
-
-
-@pytest.fixture
-def store() -> Iterator[ObjectStore]:
-    store = ObjectStore()
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
 
 
 @pytest.mark.servers

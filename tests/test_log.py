@@ -6,19 +6,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
 from dsk_assets.evidence import merkle
+from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.lease import Lease
 from dsk_assets.evidence.log import FOLDER, Log
 from dsk_assets.evidence.notes import Checkpoint, Note
 from dsk_assets.lake.store import Lake
 from dsk_assets.settings import Settings, load_settings
-from tests.object_store import ACCESS_KEY, REGION, SECRET_KEY, ObjectStore
+from tests.object_store import REGION
 
 
 def entries(count: int, start: int = 0) -> list[bytes]:
@@ -216,78 +216,60 @@ def test_an_own_origin_is_kept(tmp_path: Path):
     assert Log(later, Lake(later)).append([b"y"]).origin == "log.example/one"
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    store = ObjectStore()
-    try:
-        store.start()
-        yield store
-    finally:
-        store.stop()
-
-
 @pytest.fixture
-def on_s3(store: ObjectStore, tmp_path, monkeypatch: pytest.MonkeyPatch) -> Log:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-    settings = load_settings(
-        home=tmp_path / "dsk",
-        lake=f"s3://{store.bucket()}/lake",
-        s3_endpoint=store.endpoint,
-        s3_region=REGION,
-    )
-    return Log(settings, Lake(settings))
+def in_s3(on_s3: Catalog) -> Log:
+    return Log(on_s3.settings, on_s3.lake)
 
 
 @pytest.mark.servers
-def test_the_log_lies_in_s3(on_s3: Log, log: Log):
-    for one in (on_s3, log):
+def test_the_log_lies_in_s3(in_s3: Log, log: Log):
+    for one in (in_s3, log):
         one.append(entries(300))
         one.append(entries(5, 300))
-    assert on_s3.tree().root() == log.tree().root()
-    assert on_s3.lake.files(f"{FOLDER}/tile") == log.lake.files(f"{FOLDER}/tile")
-    assert on_s3.proof(3).split("\n")[:9] == log.proof(3).split("\n")[:9]
-    assert not on_s3.lake.exists(f"{FOLDER}/lock")
+    assert in_s3.tree().root() == log.tree().root()
+    assert in_s3.lake.files(f"{FOLDER}/tile") == log.lake.files(f"{FOLDER}/tile")
+    assert in_s3.proof(3).split("\n")[:9] == log.proof(3).split("\n")[:9]
+    assert not in_s3.lake.exists(f"{FOLDER}/lock")
 
 
 @pytest.mark.servers
-def test_writers_at_once_in_s3_lose_nothing(on_s3: Log):
+def test_writers_at_once_in_s3_lose_nothing(in_s3: Log):
     script = APPEND.replace("range(20)", "range(4)").replace(
         "load_settings(home=sys.argv[1])",
         "load_settings(home=sys.argv[1], lake=sys.argv[3], s3_endpoint=sys.argv[4], "
         f"s3_region={REGION!r})",
     )
-    on_s3.append([b"first"])
-    place = [on_s3.settings.lake_url, on_s3.settings.s3_endpoint]
-    command = [sys.executable, "-c", script, str(on_s3.settings.home)]
+    in_s3.append([b"first"])
+    place = [in_s3.settings.lake_url, in_s3.settings.s3_endpoint]
+    command = [sys.executable, "-c", script, str(in_s3.settings.home)]
     writers = [subprocess.Popen([*command, name, *place]) for name in "ab"]
     assert [writer.wait() for writer in writers] == [0, 0]
-    assert len(list(on_s3.tree().entries())) == 1 + 2 * 4 * 7
-    assert on_s3.append([b"last"]).size == 58
+    assert len(list(in_s3.tree().entries())) == 1 + 2 * 4 * 7
+    assert in_s3.append([b"last"]).size == 58
 
 
 @pytest.mark.servers
-def test_a_dead_holder_of_the_lease_is_replaced_and_a_living_one_is_not(on_s3: Log):
+def test_a_dead_holder_of_the_lease_is_replaced_and_a_living_one_is_not(in_s3: Log):
     path = f"{FOLDER}/lock"
-    dead = Lease(on_s3.lake, path, seconds=0.01)
+    dead = Lease(in_s3.lake, path, seconds=0.01)
     assert dead._take()
-    with Lease(on_s3.lake, path, seconds=0.5).held() as lease:
+    with Lease(in_s3.lake, path, seconds=0.5).held() as lease:
         lease.renew()
-        other = Lease(on_s3.lake, path, seconds=0.5)
+        other = Lease(in_s3.lake, path, seconds=0.5)
         assert not other._take()
         with pytest.raises(StorageError, match="taken over"):
             dead.renew()
-    assert not on_s3.lake.exists(path)
+    assert not in_s3.lake.exists(path)
 
 
 @pytest.mark.servers
-def test_a_checkpoint_is_never_written_over_one_that_was_not_seen(on_s3: Log):
-    on_s3.append([b"one"])
-    other = Log(on_s3.settings, on_s3.lake)
+def test_a_checkpoint_is_never_written_over_one_that_was_not_seen(in_s3: Log):
+    in_s3.append([b"one"])
+    other = Log(in_s3.settings, in_s3.lake)
     with other.sequencing():
         other._verified()
         note = other.note()
-        on_s3._verified()
-        on_s3.publish(Note(note.text, (*note.signatures, note.signatures[0])))
+        in_s3._verified()
+        in_s3.publish(Note(note.text, (*note.signatures, note.signatures[0])))
         with pytest.raises(CorruptedError, match="another machine has appended"):
             other.publish(note)

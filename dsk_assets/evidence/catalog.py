@@ -15,6 +15,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,12 @@ class Snapshot:
             if one["name"] == name:
                 return json.loads(base64.b64decode(one["content"]))
         return None
+
+    @cached_property
+    def inputs(self) -> Mapping[str, str]:
+        """The digest of each input by its address, as the statement names them."""
+        definition = self.statement["predicate"]["buildDefinition"]
+        return {one["uri"]: one["digest"]["sha256"] for one in definition["resolvedDependencies"]}
 
     def path(self, name: str) -> Path:
         """A local, verified path of the file *name*."""

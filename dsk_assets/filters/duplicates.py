@@ -115,14 +115,10 @@ def require_considered(catalog: Catalog, donation: str, tags: Tagged) -> Snapsho
     """
     snapshot = catalog.require(ASSET)
     build: Mapping[str, Any] = snapshot.statement["predicate"]["buildDefinition"]
-    read = {
-        dependency["uri"]: dependency["digest"]["sha256"]
-        for dependency in build["resolvedDependencies"]
-    }
     policies = build["internalParameters"]["config"]["policies"]
     current = [one.dependency() for one in tags.inputs]
     if policies.get(donation) != policy_config(tags) or any(
-        read.get(one["uri"]) != one["digest"]["sha256"] for one in current
+        snapshot.inputs.get(one["uri"]) != one["digest"]["sha256"] for one in current
     ):
         raise MissingInputError(
             f"{ASSET} has not considered the present tags and policy of {donation} — "
