@@ -27,7 +27,7 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.exposure import reads
 from dsk_assets.training.released import document_offsets, release_dataset
-from dsk_assets.training.trainer import EVALUATED
+from dsk_assets.training.trainer import EVALUATED, set_up_libraries
 
 CODE_VERSION = "1"
 ASSET = "training/evaluation"
@@ -143,9 +143,8 @@ class _Tried:
     def model(self) -> Any:
         import torch
         from transformers import AutoModelForCausalLM
-        from transformers.utils import logging
 
-        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+        set_up_libraries()
         files = [file.name for file in self.checkpoint.files if file.name.startswith("model/")]
         [folder] = {self.checkpoint.path(name).parent for name in files}
         model: Any = AutoModelForCausalLM.from_pretrained(

@@ -83,7 +83,7 @@ class Trainer:
         """A model before its first step: *base_model*, or new weights drawn from the seed."""
         import torch
 
-        _set_up_libraries()
+        set_up_libraries()
         torch.manual_seed(config.seed)
         if base_model is not None:
             model = _load(base_model)
@@ -111,7 +111,7 @@ class Trainer:
         """The trainer as :meth:`save` left it in *folder* after *step* steps."""
         from safetensors.torch import load_file
 
-        _set_up_libraries()
+        set_up_libraries()
         trainer = cls(config, dataset, _load(folder / "model"), step, group)
         state = load_file(folder / "state" / OPTIMIZER)
         parameters = dict(trainer.model.named_parameters())
@@ -231,7 +231,7 @@ def versions() -> dict[str, str]:
     return {"torch": str(torch.__version__), "transformers": str(transformers.__version__)}
 
 
-def _set_up_libraries() -> None:
+def set_up_libraries() -> None:
     """One thread and deterministic kernels; no bars of theirs beside ours."""
     import torch
     from transformers.utils import logging
