@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsk_assets.errors import SettingsError
 from dsk_assets.lake.digests import sha256_file, sha256_json
@@ -23,7 +23,10 @@ from dsk_assets.privacy.normalise import fold
 from dsk_assets.settings import load_settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from presidio_analyzer import EntityRecognizer, RecognizerResult
+
+    from dsk_assets.privacy.prefilter import Candidate
 
 MIN_SCORE = 0.35
 PIECE = 200_000
@@ -41,6 +44,7 @@ _CODE = [
         "gazetteer",
         "name_model",
         "normalise",
+        "prefilter",
         "redact",
         "residual",
         "special",
@@ -103,11 +107,32 @@ class Analyser:
 
         Raises :class:`RecogniserFault`, without any text, when a recogniser could not do its work.
         """
+        return self._find(text, self._recognisers, min_score)
+
+    def find_all(
+        self, texts: "pa.Array[Any]", min_score: float = MIN_SCORE
+    ) -> Iterator[list[Finding]]:
+        """What :meth:`find` gives for each of *texts*, a column of strings; see :mod:`.prefilter`.
+
+        A recogniser is asked only about texts that may hold what it looks for, and a text that
+        nobody is asked about never becomes a Python string.
+        """
+        from dsk_assets.privacy.prefilter import candidates
+
+        for row, candidate in enumerate(candidates(texts)):
+            asked = [r for r in self._recognisers if _concerned(r, candidate)]
+            yield self._find(texts[row].as_py(), asked, min_score) if asked else []
+
+    def _find(
+        self, text: str, recognisers: "Sequence[EntityRecognizer]", min_score: float
+    ) -> list[Finding]:
         try:
             folded = fold(text)
             with _strict():
                 results = [
-                    found for piece in _pieces(folded.text) for found in self._in(piece, min_score)
+                    found
+                    for piece in _pieces(folded.text)
+                    for found in self._in(piece, recognisers, min_score)
                 ]
         except Exception as error:
             raise RecogniserFault(f"a recogniser raised {type(error).__name__}") from None
@@ -124,9 +149,11 @@ class Analyser:
                     findings.add(Finding(*place, found.entity, score, found.recogniser))
         return sorted(findings)
 
-    def _in(self, piece: "_Piece", min_score: float) -> Iterator[Finding]:
-        """What the recognisers find in *piece*, at places in the whole text."""
-        for recogniser in self._recognisers:
+    def _in(
+        self, piece: "_Piece", recognisers: "Sequence[EntityRecognizer]", min_score: float
+    ) -> Iterator[Finding]:
+        """What *recognisers* find in *piece*, at places in the whole text."""
+        for recogniser in recognisers:
             for result in recogniser.analyze(piece.text, self.entities, None) or ():  # type: ignore[arg-type]
                 score = _sound(result, len(piece.text))
                 start, end = result.start + piece.shift, result.end + piece.shift
@@ -134,6 +161,13 @@ class Analyser:
                     continue
                 if piece.start <= start < piece.end:
                     yield Finding(start, end, result.entity_type, score, str(recogniser.name))  # type: ignore[has-type]
+
+
+def _concerned(recogniser: "EntityRecognizer", candidate: "Candidate") -> bool:
+    """Whether *recogniser* may find something in a text: one that is not prefiltered always may."""
+    if not getattr(recogniser, "prefiltered", False):
+        return True
+    return candidate.digits if getattr(recogniser, "AROUND_DIGITS", False) else candidate.elsewhere
 
 
 class _Piece(NamedTuple):

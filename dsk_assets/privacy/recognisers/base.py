@@ -40,7 +40,9 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     :func:`dsk_assets.privacy.recognisers.windows.windows` are searched, unless the text has a
     table or matches ``WHOLE``: then a word far from a value may explain it. It works on any text
     with ``presidio-analyzer`` alone; text folded by :func:`dsk_assets.privacy.normalise.fold`
-    hides less. ``windowed=False`` searches every text whole, for comparison.
+    hides less. ``windowed=False`` searches every text whole, for comparison; what is
+    ``prefiltered`` need not be asked about a text that
+    :func:`dsk_assets.privacy.prefilter.candidates` finds nothing for.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]]
@@ -51,6 +53,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
 
     def __init__(self, windowed: bool = True) -> None:
         self._windowed = windowed and self.AROUND_DIGITS
+        self.prefiltered = windowed and "PERSON" not in self.ENTITIES
         super().__init__(
             supported_entities=list(self.ENTITIES),
             supported_language="da",

@@ -36,6 +36,7 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _BORN = re.compile(r"f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*\s?$", re.IGNORECASE)
+LARGE = ("københavn", "frederiksberg", "odense", "aarhus", "århus", "aalborg")
 _STREETS = tuple(sorted(word_list("streets")))
 _LIVES = re.compile(r"adresse|bopæl|bor på|boende|bor i|flyttet til|leveres|sendt til", re.I)
 _TOWN = re.compile(r"[ \n]([^\W\d_][\w.-]*)")
@@ -164,5 +165,4 @@ def _word_before(text: str, end: int) -> str:
 
 @lru_cache(maxsize=1)
 def _first_words() -> frozenset[str]:
-    large = ("københavn", "frederiksberg", "odense", "aarhus", "århus", "aalborg")
-    return frozenset(city.split()[0] for city in (*cities(), *large))
+    return frozenset(city.split()[0] for city in (*cities(), *LARGE))
