@@ -29,8 +29,7 @@ _ELSEWHERE = (
     r"|discord|gamertag|profilnavn|nick(?:name)?)\s?[:=]",
     r"[Bb]ruger(?:en|navnet)? [a-z][a-z-]*[0-9._]",
     r"(?m)^[a-z][^A-ZÆØÅ\s:]{2,30}:(?: |$)|^[a-zA-Z][\w.-]*[0-9._][\w.-]*:(?: |$)",
-    r"[\t|]",
-    r"(?m)^[^\n;]*;[^\n;]*;",
+    r"[\t|]|;[^\n;]*;",
     r"(?m)^[^0-9;\n,]{0,36},(?:\s*[^0-9;\n,]{0,31}\s*,){2,}\s*[^0-9;\n,]{0,31}\s*$",
 )
 """Mail, handles, web and machine addresses, and tables: what need have no digit."""

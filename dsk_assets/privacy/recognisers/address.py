@@ -44,6 +44,9 @@ _LABELLED = re.compile(
 )
 _LABELS = ("adresse", "bopæl", "bor på", "boende", "bor i", "flyttet til", "leveres", "sendt til")
 _POST = re.compile(rf"(?<![\w.,/-])(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN})")
+_HOUSE = re.compile(r"[^\W\d_][ \n](?:nr\. ?)?[1-9]")
+_POSTED = re.compile(r"[1-9]\d{3}[ \n][^\W\d_]")
+"""In every street with a number and in every post code with a town."""
 _PLACE = re.compile(r"postn|\bby\b|adresse|bopæl|\bbor\b|flytte|lever|er det", re.IGNORECASE)
 _HEADING = re.compile(r"adresse|postn|gade|vejnavn|bopæl|^by$|postnr_by", re.IGNORECASE)
 
@@ -63,14 +66,15 @@ class AddressDkRecognizer(DanishRecognizer):
 
     def find(self, text: str) -> Iterator[Hit]:
         """The addresses in *text*."""
-        for match in _STREET.finditer(text):
+        for match in _STREET.finditer(text) if _HOUSE.search(text) else ():
             yield Hit("ADDRESS", match.start(), _end(match), 0.8)
-        for match in _WITH_POST.finditer(text):
+        posted = _POSTED.search(text) is not None
+        for match in _WITH_POST.finditer(text) if posted else ():
             yield Hit("ADDRESS", match.start(), _end(match), 0.6)
         labelled = any(word in text.lower() for word in _LABELS)
         for match in _LABELLED.finditer(text) if labelled else ():
             yield Hit("ADDRESS", match.start("all"), _end(match), 0.75)
-        for match in _POST.finditer(text):
+        for match in _POST.finditer(text) if posted else ():
             end = _end(match)
             known = end > match.start("town") and _is_town(text[match.start("town") : end])
             year = 1900 <= int(match["post"]) < 2100

@@ -2,7 +2,7 @@
 """What all recognisers share: the class Presidio calls, and the words that stand round a value."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from presidio_analyzer import LocalRecognizer, RecognizerResult
@@ -38,8 +38,8 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     matches (others are not searched), and yields :class:`Hit` from ``find``. Where
     ``AROUND_DIGITS`` is set, only the windows of
     :func:`dsk_assets.privacy.recognisers.windows.windows` are searched, unless the text has a
-    table or matches ``WHOLE``: then a word far from a value may explain it. It works on any text
-    with ``presidio-analyzer`` alone; text folded by :func:`dsk_assets.privacy.normalise.fold`
+    table or ``WHOLE`` holds for it: then a word far from a value may explain it. Any text will do,
+    with ``presidio-analyzer`` alone; one folded by :func:`dsk_assets.privacy.normalise.fold`
     hides less. ``windowed=False`` searches every text whole, for comparison; what is
     ``prefiltered`` need not be asked about a text that
     :func:`dsk_assets.privacy.prefilter.candidates` finds nothing for.
@@ -48,7 +48,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     ENTITIES: ClassVar[tuple[str, ...]]
     GATE: ClassVar[re.Pattern[str]] = DIGIT
     AROUND_DIGITS: ClassVar[bool] = False
-    WHOLE: ClassVar[re.Pattern[str] | None] = None
+    WHOLE: ClassVar[Callable[[str], bool] | None] = None
     VERSION: ClassVar[str] = "1"
 
     def __init__(self, windowed: bool = True) -> None:
@@ -87,7 +87,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
 
     def _in_windows(self, text: str) -> Iterator[Hit]:
         stretches = windows(text)
-        if cells(text) or (stretches and self.WHOLE is not None and self.WHOLE.search(text)):
+        if cells(text) or (stretches and self.WHOLE is not None and self.WHOLE(text)):
             yield from self.find(text)
             return
         for start, end, core_start, core_end in stretches:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar
 
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, after_name, explained
@@ -10,6 +11,7 @@ from dsk_assets.privacy.recognisers.checks import birth_year, is_date, passes_mo
 _POSITIVE = re.compile(
     r"cpr|c\.p\.r|person(?:nummer|nr|\s?nr|-nr|-?id)|pers\.?\s?nr|fødselsnummer", re.IGNORECASE
 )
+_STEMS = ("cpr", "c.p.r", "pers", "fødselsn")
 _NEGATIVE = re.compile(
     r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|produktionsenhed|konto|\blog\b|batch|\bean|serie"
     r"|referencen|sagsn|journaln|bilag|cvr|timestamp|tlf|telefon|matr|kunden|policen",
@@ -35,6 +37,13 @@ _RUN_TOGETHER = re.compile(r"\d(?<!\d\d)\d{5}-?\d{4}(?:\d{6}-?\d{4})+(?![-\d])")
 _DIGITS = str.maketrans("OoIlBSZbsz", "0011852852")
 
 
+@lru_cache(maxsize=4)
+def _mentioned(text: str) -> bool:
+    """Whether a word for a CPR number stands anywhere in *text*."""
+    lower = text.lower()
+    return any(stem in lower for stem in _STEMS) and _POSITIVE.search(text) is not None
+
+
 class CprRecognizer(DanishRecognizer):
     """CPR numbers: DDMMYY-SSSS, where digit 7 and the year give the century.
 
@@ -53,11 +62,11 @@ class CprRecognizer(DanishRecognizer):
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CPR",)
     AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
-    WHOLE: ClassVar[re.Pattern[str] | None] = _POSITIVE
+    WHOLE = staticmethod(_mentioned)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
-        mentioned = _POSITIVE.search(text) is not None
+        mentioned = _mentioned(text)
         for match in _SHAPE.finditer(text):
             score = self._score(text, match, mentioned)
             if score:

@@ -8,10 +8,12 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.tables import cells
 
 _NUMBER = r"[- _]?(?:n(?:umme)?r(?:et)?\b\.?|no\b\.?|id(?:'et)?\b|nummeret)"
-_PERSON = (
-    r"(?:kunde|medlems?|medarbejder|personale|løn|police|studie|elev|patient|borger|abonnements?"
-    r"|låner|lejer|forsikrings|spiller|donor|klient|ansat|tjeneste|kursist|bruger|beboer|deltager)"
+_PERSONS = (
+    *("kunde", "medlem", "medarbejder", "personale", "løn", "police", "studie", "elev", "patient"),
+    *("borger", "abonnement", "låner", "lejer", "forsikrings", "spiller", "donor", "klient"),
+    *("ansat", "tjeneste", "kursist", "bruger", "beboer", "deltager"),
 )
+_PERSON = rf"(?:{'|'.join(_PERSONS)})s?"
 _CASE = r"(?:sags?|journal|skade|klage|straffe|anmeldelses?|rets|ticket|ærende|j\.?|akt)"
 _LINK = r"(?: er| lyder(?: på)?| på|:|=|#|\)|\.){0,2}[ \n]{0,2}(?:#|nr\.? ?)?"
 _PERSON_ID = re.compile(
@@ -43,7 +45,8 @@ class PersonIdRecognizer(DanishRecognizer):
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
-        for match in _PERSON_ID.finditer(text):
+        lower = text.lower()
+        for match in _PERSON_ID.finditer(text) if any(w in lower for w in _PERSONS) else ():
             yield Hit("PERSON_ID", match.start("v"), match.end("v"), 0.8)
         for cell in cells(text):
             if _PERSON_HEADING.search(cell.heading) and cell.end > cell.start:

@@ -62,7 +62,7 @@ def _cells(text: str) -> Iterator[Cell]:
     for match in _LINE.finditer(text):
         line, offset = match.group().rstrip("\n"), match.start()
         if headings:
-            fields = _fields(line, mark)
+            fields = list(_fields(line, mark))
             if len(fields) == len(headings):
                 for heading, (start, end) in zip(headings, fields, strict=True):
                     yield Cell(heading, offset + start, offset + end)
@@ -70,13 +70,17 @@ def _cells(text: str) -> Iterator[Cell]:
             headings = []
         mark = next((m for m in _FIELD if line.count(m) >= (3 if m == "," else 2)), "")
         if mark and line.lstrip().find(mark) < _LONGEST_HEADING:
-            names = [line[start:end] for start, end in _fields(line, mark)]
-            if all(_HEADING.fullmatch(name.strip()) for name in names if name.strip()):
-                headings = [name.strip().lower() for name in names]
+            names = (line[start:end].strip() for start, end in _fields(line, mark))
+            headings = []
+            for name in names:
+                if name and not _HEADING.fullmatch(name):
+                    headings = []
+                    break
+                headings.append(name.lower())
 
 
-def _fields(line: str, mark: str) -> list[tuple[int, int]]:
-    fields, place = [], 0
+def _fields(line: str, mark: str) -> Iterator[tuple[int, int]]:
+    place = 0
     while place <= len(line):
         match = _FIELD[mark].match(line, place)
         if match is None:
@@ -84,9 +88,8 @@ def _fields(line: str, mark: str) -> list[tuple[int, int]]:
         start, end = match.span()
         if end - start >= 2 and line[start] == line[end - 1] == '"':
             start, end = start + 1, end - 1
-        fields.append((start, end))
+        yield start, end
         place = match.end() + 1
-    return fields
 
 
 def header_at(text: str, place: int) -> str | None:
