@@ -72,6 +72,12 @@ def test_what_only_looks_like_a_name_is_left(text: str) -> None:
     assert persons(text) == []
 
 
+def test_the_partners_in_the_name_of_a_firm_are_no_findings() -> None:
+    assert persons("Maden leveres af Advokatfirmaet Holm & Bruun.") == []
+    found = persons("Vi hilser på Karen Holm og Mette Bruun.")
+    assert {"Holm", "Bruun"} <= {name.split()[-1] for name in found}
+
+
 @pytest.mark.parametrize("gap", ["\n", "  "])
 def test_a_name_split_by_a_line_break_or_two_spaces_is_found_whole(gap: str) -> None:
     text = f"Referat\nKirsten{gap}Nyborg Mikkelsen\nformand"

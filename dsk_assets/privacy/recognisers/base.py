@@ -2,7 +2,7 @@
 """What all recognisers share: the class Presidio calls, and the words that stand round a value."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from presidio_analyzer import LocalRecognizer, RecognizerResult
@@ -38,7 +38,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     matches (others are not searched), and yields :class:`Hit` from ``find``. Where
     ``AROUND_DIGITS`` is set, only the windows of
     :func:`dsk_assets.privacy.recognisers.windows.windows` are searched, unless the text has a
-    table or ``WHOLE`` holds for it: then a word far from a value may explain it. Any text will do,
+    table or is ``explained_anywhere``: a word far from a value may explain it. Any text will do,
     with ``presidio-analyzer`` alone; one folded by :func:`dsk_assets.privacy.normalise.fold`
     hides less. ``windowed=False`` searches every text whole, for comparison; what is
     ``prefiltered`` need not be asked about a text that
@@ -48,7 +48,6 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     ENTITIES: ClassVar[tuple[str, ...]]
     GATE: ClassVar[re.Pattern[str]] = DIGIT
     AROUND_DIGITS: ClassVar[bool] = False
-    WHOLE: ClassVar[Callable[[str], bool] | None] = None
     VERSION: ClassVar[str] = "1"
 
     def __init__(self, windowed: bool = True) -> None:
@@ -66,6 +65,10 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     def find(self, text: str) -> Iterator[Hit]:
         """The values in *text*."""
         raise NotImplementedError
+
+    def explained_anywhere(self, text: str) -> bool:
+        """Whether a word in *text*, however far from a value, may explain it."""
+        return False
 
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: Any = None
@@ -87,7 +90,7 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
 
     def _in_windows(self, text: str) -> Iterator[Hit]:
         stretches = windows(text)
-        if cells(text) or (stretches and self.WHOLE is not None and self.WHOLE(text)):
+        if cells(text) or (stretches and self.explained_anywhere(text)):
             yield from self.find(text)
             return
         for start, end, core_start, core_end in stretches:

@@ -62,7 +62,10 @@ class CprRecognizer(DanishRecognizer):
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CPR",)
     AROUND_DIGITS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
-    WHOLE = staticmethod(_mentioned)
+
+    def explained_anywhere(self, text: str) -> bool:
+        """Whether a word for a CPR number stands in *text*."""
+        return _mentioned(text)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

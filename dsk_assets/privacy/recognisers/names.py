@@ -20,6 +20,8 @@ from dsk_assets.privacy.recognisers.name_words import (
 )
 
 _GAP = re.compile(r" {1,2}|\. ?| ?\n")
+_PARTNER = re.compile(r"([^\W\d_]+) [A-ZÆØÅ][\w-]+(?:, [A-ZÆØÅ][\w-]+)* & $")
+"""Before the last name of a firm, as in *Advokatfirmaet Holm & Bruun*."""
 _LOWER_PAIR = re.compile(r"(?<![\w@.-])([^\W\d_A-ZÆØÅ]{2,}) ([^\W\d_A-ZÆØÅ]{3,})(?![\w@])")
 _ACTS = re.compile(
     r"(?: (?:siger|sagde|fortæller|fortalte|oplyser|oplyste|mindede|mener|mente|spurgte|svarede"
@@ -143,6 +145,9 @@ def _name_at(text: str, run: list[Word], place: int) -> tuple[int, float]:
         end -= 1
     following = run[end].lower if end < len(run) else ""
     if organisation(following) or FIRM.match(text, run[end - 1].end):
+        return place, 0.0
+    partner = _PARTNER.search(text, max(0, first.start - 80), first.start)
+    if partner is not None and organisation(partner[1].lower()):
         return place, 0.0
     if end - place == 1:
         alone = len(run) == 1
