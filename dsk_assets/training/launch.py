@@ -15,10 +15,14 @@ Closing the generator ends the payload."""
 
 
 def launcher(settings: Settings) -> Launcher:
-    """The launcher that *settings* choose."""
-    from dsk_assets.training.local import launch
+    """The launcher that *settings* choose: Slurm where the consortium has a ``site.yaml``."""
+    from dsk_assets.training import local, slurm
+    from dsk_assets.training.site import load_site
 
-    return lambda job: launch(job, settings)
+    site = load_site(settings.consortium)
+    if site is not None:
+        return lambda job: slurm.launch(job, site)
+    return lambda job: local.launch(job, settings)
 
 
 def trained(job: Job, ended: Callable[[], bool]) -> Iterator[int]:

@@ -23,7 +23,7 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
-from dsk_assets.training import base_model
+from dsk_assets.training import base_model, slurm
 from dsk_assets.training.config import TrainingConfig, load_training
 from dsk_assets.training.exposure import EXPOSURE, exposure
 from dsk_assets.training.job import METRICS, NOT_MEASURED, RECEIPT, WEIGHTS, Job, files_below
@@ -345,7 +345,8 @@ class _Training:
             out.count(held_out_loss={name: round(one["loss"], 4) for name, one in held_out.items()})
         if receipt["energy"] != NOT_MEASURED:
             out.count(energy_kwh=receipt["energy"]["joule"] / JOULES_PER_KWH)
-        out.byproduct(RECEIPT, receipt)
+        site = slurm.recorded(job.folder)
+        out.byproduct(RECEIPT, receipt | ({"site": site} if site else {}))
 
     def _origin(self) -> dict[str, Any]:
         """What was trained from what, and all that fixes the order of reading."""

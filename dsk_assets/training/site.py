@@ -1,0 +1,90 @@
+"""``site.yaml`` of the consortium's folder: the computing site where models are trained.
+
+Without the file training runs on this host. The file decides where and how a run is done, and
+nothing of what is trained, so it is no part of a checkpoint's configuration.
+"""
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from dsk_assets.consortium.policy import Section
+from dsk_assets.consortium.reading import read_config
+from dsk_assets.errors import SettingsError
+from dsk_assets.lake.digests import sha256_file
+from dsk_assets.settings import EU_COUNTRIES
+
+FILE = "site.yaml"
+_PLAIN = r"^[\w./:@+,=-]+$"
+"""Names and paths that need no quoting in a shell."""
+
+
+class Site(Section):
+    """A Slurm cluster that shares a file system with this host, such as a login node of LUMI."""
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    country: str
+    """Where the machines stand: an EU member state, by ISO 3166-1."""
+    folder: str = Field(pattern=_PLAIN)
+    """Folder on the shared file system that job folders are copied to; absolute."""
+    partition: str | None = Field(None, pattern=_PLAIN)
+    account: str | None = Field(None, pattern=_PLAIN)
+    time_limit: str = Field(pattern=r"^[\d:-]+$")
+    """As Slurm writes it, such as ``2-00:00:00``; a run that needs longer goes on in a new job."""
+    signal_before: int = Field(120, ge=1)
+    """Seconds before the time limit at which a job is told to stop."""
+    nodes: int = Field(1, ge=1)
+    cpus: int = Field(1, ge=1)
+    """Cores on each node."""
+    gpus_per_node: int = Field(0, ge=0)
+    memory: str = Field(pattern=r"^\d+[KMGT]?$")
+    """Memory of each node, such as ``480G``; a job that names none takes the whole node."""
+    python: str = Field("python3", pattern=_PLAIN)
+    """The interpreter, inside the container where there is one."""
+    setup: tuple[str, ...] = ()
+    """Shell lines that come first, such as ``module load``."""
+    container: str | None = Field(None, pattern=_PLAIN)
+    """Singularity image (SIF) in which the payload runs."""
+    container_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    container_options: tuple[str, ...] = ()
+    """Options of ``singularity exec``, such as ``--rocm``."""
+    script: str | None = Field(None, pattern=_PLAIN)
+    """A script of the site's own that is run instead of the payload, with ``DSK_JOB`` set."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Site":
+        if self.country not in EU_COUNTRIES:
+            raise ValueError(
+                f"needs a country in the EU, and {self.country!r} is none: donated data may not "
+                "leave the EU"
+            )
+        if (self.container is None) != (self.container_sha256 is None):
+            raise ValueError("needs container_sha256, the image's digest, with container")
+        if not Path(self.folder).is_absolute():
+            raise ValueError("needs an absolute folder")
+        return self
+
+    def checked(self, processes: int) -> "Site":
+        """The site, when it can run that many processes and its image is the one named.
+
+        Raises :class:`SettingsError` otherwise.
+        """
+        if processes % self.nodes:
+            raise SettingsError(
+                f"{FILE}: nodes is {self.nodes}, which does not divide the {processes} processes "
+                "of training.yaml — change one of them"
+            )
+        if self.container is not None:
+            path = Path(self.container)
+            if not path.is_file() or sha256_file(path) != self.container_sha256:
+                raise SettingsError(
+                    f"{FILE}: container {self.container} is missing or has another digest than "
+                    "container_sha256 — copy the image again, or name the digest of the new one"
+                )
+        return self
+
+
+def load_site(consortium: Path) -> Site | None:
+    """The consortium's ``site.yaml``; None without one."""
+    path = consortium / FILE
+    return read_config(path, Site) if path.exists() else None

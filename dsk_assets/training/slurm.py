@@ -1,0 +1,247 @@
+"""The payload as a batch job of Slurm, on a cluster that shares a file system with this host.
+
+The job folder is copied to the site's folder and checked there against its digests, as the payload
+does again before it trains. While the job runs, metrics and whole checkpoints are copied back. A
+job that ended before its work was done (time limit, preemption, a lost node) is followed by a new
+one, which goes on from the newest whole checkpoint: Slurm's own requeue would wait for minutes.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dsk_assets.errors import CorruptedError, TrainingError
+from dsk_assets.lake.digests import canonical_json
+from dsk_assets.lake.progress import track
+from dsk_assets.training import job as job_folder
+from dsk_assets.training.job import Job
+from dsk_assets.training.launch import failure, trained
+from dsk_assets.training.site import Site
+
+SCRIPT = "job.sbatch"
+RECORD = "site.json"
+TICK = 0.5
+"""Seconds between two looks at the job and what it has written."""
+ATTEMPTS = 3
+"""Jobs in a row that may end without a new checkpoint."""
+STOPPED = 75
+"""Exit status of a script that Slurm told to stop (EX_TEMPFAIL of sysexits.h)."""
+UNDER_WAY = frozenset({"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT"})
+AGAIN = frozenset({"TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "DEADLINE"})
+"""States of jobs that ended for no fault of theirs."""
+NO_ACCOUNTING = "no accounting"
+_ACCOUNTED = "JobID,State,ExitCode,Elapsed,NNodes,NCPUS,AllocTRES,ConsumedEnergyRaw"
+_TAIL = 2000
+
+_log = logging.getLogger(__name__)
+
+
+def launch(job: Job, site: Site) -> Generator[int, None, None]:
+    """Run the payload at *site*; a :data:`~dsk_assets.training.launch.Launcher` with its site.
+
+    Raises :class:`TrainingError` with the end of the job's log when the payload gave up, when
+    somebody cancelled the job, and when :data:`ATTEMPTS` jobs in a row made no checkpoint.
+    """
+    there = _sent(job, site.checked(job.settings.processes))
+    job.out.mkdir(exist_ok=True)
+    (job.out / job_folder.ERROR).unlink(missing_ok=True)
+    given: set[int] = set()
+    last, fruitless = job.targets[-1], 0
+    while last not in given:
+        before = len(given)
+        batch = _Batch(job, there, site)
+        try:
+            steps = trained(job, batch.ended)
+            total = last - job.start
+            for step in track(
+                steps, f"Training {job.run} at {site.name}", total=total, unit="steps"
+            ):
+                if step in job.targets and step not in given:
+                    given.add(step)
+                    batch.record()
+                    yield step
+            state = batch.wait()
+        finally:
+            batch.cancel()
+        fruitless = 0 if len(given) > before else fruitless + 1
+        if last not in given and (state not in AGAIN or fruitless == ATTEMPTS):
+            raise _failed(job, batch, state)
+        _log.info("Slurm job %s ended with %s", batch.number, state)
+
+
+def _sent(job: Job, site: Site) -> Job:
+    """The job folder at the site, with the same digests; one that is there goes on."""
+    target = Path(site.folder) / f"{job.run}-{job.digest[:16]}"
+    if not target.is_dir():
+        temporary = target.with_name(f".tmp-{target.name}")
+        shutil.rmtree(temporary, ignore_errors=True)
+        for name in [job_folder.FILE, *(file["name"] for file in job.content["files"])]:
+            path = temporary / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(job.folder / name, path)
+        (temporary / "out").mkdir()
+        temporary.rename(target)
+    there = Job.read(target)
+    if there.digest != job.digest:
+        raise CorruptedError(f"{target} holds another job — remove it and train again")
+    there.verify()
+    return there
+
+
+@dataclass
+class _Batch:
+    """One batch job for *job*, whose folder at the site is *there*."""
+
+    job: Job
+    there: Job
+    site: Site
+
+    def __post_init__(self) -> None:
+        script = self.there.folder / SCRIPT
+        script.write_text(render(self.there, self.site), "utf-8")
+        self.script = hashlib.sha256(script.read_bytes()).hexdigest()
+        self.number = _slurm("sbatch", "--parsable", str(script)).strip().partition(";")[0]
+        self.state = "PENDING"
+        self.status = 0
+        _log.info("submitted Slurm job %s for %s", self.number, self.job.run)
+
+    @property
+    def log(self) -> Path:
+        """What the job writes to standard output and error."""
+        return self.there.folder / f"slurm-{self.number}.log"
+
+    def ended(self) -> bool:
+        """Whether the job is over, after a moment's wait; copies back what it has written."""
+        time.sleep(TICK)
+        self._look()
+        over = self.state not in UNDER_WAY
+        self._fetch()
+        return over
+
+    def wait(self) -> str:
+        """The state in which the job ended."""
+        while not self.ended():
+            pass
+        self.record()
+        return "TIMEOUT" if (self.state, self.status) == ("FAILED", STOPPED) else self.state
+
+    def cancel(self) -> None:
+        """End the job if it is not over."""
+        self._look()
+        if self.state in UNDER_WAY:
+            subprocess.run(["scancel", self.number], check=False, capture_output=True)
+            while self.state in UNDER_WAY:
+                time.sleep(TICK)
+                self._look()
+
+    def record(self) -> None:
+        """Keep beside the job what Slurm says of it; ends up in the checkpoints' statements."""
+        row = _row(self.number)
+        content = {
+            "site": self.site.name,
+            "country": self.site.country,
+            "job": self.number,
+            "script": self.script,
+            "container": self.site.container_sha256,
+            "state": self.state,
+            "accounting": row or NO_ACCOUNTING,
+        }
+        (self.job.folder / RECORD).write_bytes(canonical_json(content))
+
+    def _look(self) -> None:
+        text = _slurm("scontrol", "--oneliner", "show", "job", self.number, check=False)
+        found = dict(re.findall(r"(?:^|\s)(JobState|ExitCode)=(\S+)", text))
+        row = {} if found else _row(self.number)
+        if not found and not row:
+            self.state = "COMPLETED" if self.state in UNDER_WAY else self.state
+            return
+        self.state = (found.get("JobState") or row["State"]).partition(" ")[0]
+        self.status = int((found.get("ExitCode") or row["ExitCode"]).partition(":")[0])
+
+    def _fetch(self) -> None:
+        """Copy metrics and whole checkpoints, the latter checked against their receipts."""
+        out = self.there.out
+        for name in (job_folder.METRICS, job_folder.ERROR):
+            if (out / name).is_file():
+                shutil.copyfile(out / name, self.job.out / name)
+        for step in self.job.targets:
+            source, target = self.there.checkpoint(step), self.job.checkpoint(step)
+            if source.is_dir() and not target.is_dir():
+                temporary = target.with_name(f".tmp-fetch-{target.name}")
+                shutil.rmtree(temporary, ignore_errors=True)
+                shutil.copytree(source, temporary)
+                temporary.rename(target)
+                self.job.receipt(step)
+
+
+def render(there: Job, site: Site) -> str:
+    """The batch script for the job folder *there*, from ``templates/job.sbatch.j2``."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        autoescape=False,  # a shell script; patterns check each value
+    )  # fmt: skip
+    container = ""
+    if site.container is not None:
+        parts = ["singularity", "exec", *site.container_options, "--bind", site.folder]
+        container = " ".join([*parts, site.container, ""])
+    return environment.get_template(f"{SCRIPT}.j2").render(
+        job=there,
+        site=site,
+        folder=there.folder,
+        processes=there.settings.processes,
+        container=container,
+    )
+
+
+def _failed(job: Job, batch: _Batch, state: str) -> TrainingError:
+    tail = ""
+    if batch.log.is_file():
+        tail = batch.log.read_bytes()[-_TAIL:].decode("utf-8", "replace").strip()
+    how = f"ended at {batch.site.name} as Slurm job {batch.number} with {state}"
+    error = failure(job, how)
+    return TrainingError(f"{error}\n{batch.log} ends with:\n{tail}" if tail else str(error))
+
+
+def _row(number: str) -> dict[str, Any]:
+    """The accounting row of a job; empty where the site keeps no accounts."""
+    text = _slurm(
+        "sacct", "--allocations", "--parsable2", "--jobs", number, "--format", _ACCOUNTED,
+        check=False,
+    )  # fmt: skip
+    lines = text.splitlines()
+    return dict(zip(lines[0].split("|"), lines[1].split("|"), strict=True)) if lines[1:] else {}
+
+
+def _slurm(*command: str, check: bool = True) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    except FileNotFoundError:
+        if not check:
+            return ""
+        raise TrainingError(
+            f"{command[0]} is not installed here — site.yaml needs a host of the Slurm cluster, or "
+            "remove it to train on this machine"
+        ) from None
+    if done.returncode and check:
+        raise TrainingError(
+            f"{command[0]} refused the job: {done.stderr.strip()[-500:]} — correct site.yaml"
+        )
+    return "" if done.returncode else done.stdout
+
+
+def recorded(folder: Path) -> dict[str, Any] | None:
+    """What Slurm said of the job in *folder*; None where it was trained on this host."""
+    path = folder / RECORD
+    found: dict[str, Any] | None = json.loads(path.read_bytes()) if path.is_file() else None
+    return found

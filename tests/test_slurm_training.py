@@ -1,0 +1,194 @@
+"""Training as batch jobs of a real Slurm: stopped, cancelled, failed, its node lost."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsk_assets.errors import SettingsError, TrainingError
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.lake.digests import sha256_file
+from dsk_assets.training import slurm as launcher
+from dsk_assets.training.job import METRICS, RECEIPT, WEIGHTS, Job, weights_digest
+from dsk_assets.training.launch import launcher as chosen
+from dsk_assets.training.run import checkpoints, train
+from dsk_assets.training.site import Site, load_site
+from tests.corpora import TRAINING, in_process, write
+from tests.dask_cluster import until
+from tests.slurm import Slurm
+from tests.test_payload import job
+from tests.test_training import prepare
+
+LONG = {"steps": 1500, "checkpoint_every": 500}
+
+
+def site_yaml(folder: Path, /, **changes: Any) -> dict[str, Any]:
+    """A site that stands on this host."""
+    return {
+        "name": "here", "country": "FI", "folder": str(folder), "time_limit": "10:00",
+        "memory": "1500M", "python": sys.executable, "setup": ["export OMP_NUM_THREADS=1"],
+    } | changes  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """A release ready for training, with enough steps that a job can be met half way."""
+    catalog = prepare(tmp_path_factory.mktemp("sites"))
+    write(catalog.settings.consortium / "training.yaml", TRAINING | LONG)
+    return catalog
+
+
+@pytest.fixture(scope="module")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    slurm = Slurm(tmp_path_factory.mktemp("slurm") / "s")
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            slurm.start()
+            patch.setenv("SLURM_CONF", slurm.environment["SLURM_CONF"])
+            patch.setattr(launcher, "TICK", 0.1)
+            yield slurm
+        finally:
+            slurm.stop()
+
+
+def command(*words: str) -> str:
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def weights(catalog: Catalog) -> list[str]:
+    made = [catalog.require("training/checkpoint", key) for key in checkpoints(catalog)]
+    return [one.only(*WEIGHTS).digest for one in made]
+
+
+@pytest.mark.servers
+def test_a_run_that_is_stopped_and_loses_its_node_ends_with_the_same_weights(
+    catalog: Catalog, slurm: Slurm, tmp_path: Path
+) -> None:
+    """The warning before the time limit, then a lost node: each time another job goes on."""
+    jobs: list[str] = []
+    seen: list[int] = []
+
+    def launch(made: Job) -> Iterator[int]:
+        for step in launcher.launch(made, Site.model_validate(site_yaml(tmp_path / "shared"))):
+            seen.append(len((made.out / METRICS).read_text().splitlines()))
+            jobs.extend(slurm.jobs())
+            if step == 500:
+                command("scancel", "--batch", "--signal=USR1", jobs[-1])
+            if step == 1000:
+                node = command("sinfo", "--noheader", "--format=%n").strip()
+                down = ("scontrol", "update", f"nodename={node}")
+                command(*down, "state=down", "reason=test")
+                command(*down, "state=resume")
+            yield step
+
+    train(catalog, "1.0.0", launch)
+    assert len(set(jobs)) >= 2
+    assert seen[0] < 1500, "metrics come while the job runs"
+    made = [catalog.require("training/checkpoint", key) for key in checkpoints(catalog)]
+    receipts = [one.byproduct(RECEIPT) for one in made]
+    told = [one["site"] for one in receipts]
+    assert len({one["job"] for one in told}) == 3
+    assert {one["where"]["country"] for one in receipts} == {"FI"}
+    assert told[0]["accounting"] == "no accounting"
+    script = next((tmp_path / "shared").glob("*/job.sbatch"))
+    assert {one["script"] for one in told} == {sha256_file(script)}
+
+    other = prepare(tmp_path / "other")
+    write(other.settings.consortium / "training.yaml", TRAINING | LONG)
+    train(other, "1.0.0", in_process)
+    assert weights(catalog) == weights(other)
+
+
+@pytest.mark.servers
+def test_closing_the_launcher_cancels_the_job(
+    catalog: Catalog, slurm: Slurm, tmp_path: Path
+) -> None:
+    made = job(catalog, tmp_path, held_out=0.0, steps=100_000, checkpoint_every=50)
+    steps = launcher.launch(made, Site.model_validate(site_yaml(tmp_path / "shared")))
+    assert next(steps) == 50
+    [number] = slurm.jobs()
+    assert weights_digest(made.receipt(50)["files"])
+    steps.close()
+    assert not slurm.jobs()
+    assert "JobState=CANCELLED" in command("scontrol", "show", "job", number)
+    assert json.loads((made.folder / launcher.RECORD).read_bytes())["job"] == number
+
+
+@pytest.mark.servers
+def test_a_job_that_somebody_cancels_and_one_that_fails_are_told_with_their_log(
+    catalog: Catalog, slurm: Slurm, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.sh"
+    own.write_text('echo "payload of the site in $DSK_JOB"; sleep 600')
+    made = job(catalog, tmp_path)
+    site = Site.model_validate(site_yaml(tmp_path / "shared", script=str(own)))
+    batch = launcher._Batch(made, launcher._sent(made, site), site)
+    until(lambda: batch.log.is_file() and "payload of the site" in batch.log.read_text())
+    command("scancel", batch.number)
+    assert batch.wait() == "CANCELLED"
+    own.write_text("echo out of memory on the GPU >&2; exit 3")
+    with pytest.raises(TrainingError, match=r"with FAILED(?s:.*)out of memory on the GPU"):
+        list(launcher.launch(made, site))
+    with pytest.raises(TrainingError, match=r"sbatch refused the job: (?s:.*) — correct site.yaml"):
+        list(launcher.launch(made, site.model_copy(update={"partition": "no-such"})))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"country": "NO"}, "'NO' is none: donated data may not leave the EU"),
+        ({"folder": "relative"}, "absolute folder"),
+        ({"container": "/x.sif"}, "needs container_sha256"),
+        ({"partition": "a; rm -r"}, "partition"),
+        ({"nodez": 2}, "nodez"),
+    ],
+)
+def test_a_wrong_site_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    write(tmp_path / "site.yaml", site_yaml(tmp_path, **change))
+    with pytest.raises(SettingsError, match=f"site.yaml.*{message}"):
+        load_site(tmp_path)
+
+
+def test_an_image_with_other_bytes_is_refused(tmp_path: Path) -> None:
+    image = tmp_path / "image.sif"
+    image.write_bytes(b"an image")
+    named = {"container": str(image), "container_sha256": sha256_file(image)}
+    site = Site.model_validate(site_yaml(tmp_path, **named, nodes=2))
+    assert site.checked(4) is site
+    with pytest.raises(SettingsError, match="does not divide the 3 processes"):
+        site.checked(3)
+    image.write_bytes(b"another")
+    with pytest.raises(SettingsError, match="another digest than container_sha256"):
+        site.checked(4)
+
+
+def test_the_script_for_several_nodes_and_a_container(catalog: Catalog, tmp_path: Path) -> None:
+    made = job(catalog, tmp_path, processes=4)
+    named = {"container": "/images/torch.sif", "container_sha256": "0" * 64}
+    site = Site.model_validate(
+        site_yaml(tmp_path, **named, nodes=2, gpus_per_node=2, partition="standard-g",
+                  account="project_1", container_options=["--rocm"], python="python3")
+    )  # fmt: skip
+    script = launcher.render(made, site)
+    for line in (
+        "#SBATCH --nodes=2", "#SBATCH --gpus-per-node=2", "#SBATCH --partition=standard-g",
+        "#SBATCH --mem=1500M", "#SBATCH --signal=B:USR1@120", "--nproc-per-node=2",
+        f"srun singularity exec --rocm --bind {tmp_path} /images/torch.sif python3",
+    ):  # fmt: skip
+        assert line in script
+    (tmp_path / "script").write_text(script)
+    command("bash", "-n", str(tmp_path / "script"))
+
+
+def test_without_a_site_training_runs_here(catalog: Catalog, tmp_path: Path) -> None:
+    assert load_site(catalog.settings.consortium) is None
+    write(catalog.settings.consortium / "site.yaml", site_yaml(tmp_path, country="US"))
+    try:
+        with pytest.raises(SettingsError, match="may not leave the EU"):
+            chosen(catalog.settings)
+    finally:
+        (catalog.settings.consortium / "site.yaml").unlink()
