@@ -16,6 +16,7 @@ from lxml import html
 
 from dsk_assets.errors import NotAdmittedError, SettingsError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.lake.store import Zone
 from dsk_assets.records import published, stage
 from dsk_assets.records.hub import hub_licence, size_category
 from dsk_assets.records.provider import load_provider
@@ -187,6 +188,41 @@ def test_cards_have_the_sections_readers_look_for(made: Snapshot, name: str) -> 
     }  # fmt: skip
     assert wanted[name] <= headings
     assert "Not measured" in text(made, CARDS[1])
+
+
+def test_the_model_card_says_what_the_model_did(copy: Catalog) -> None:
+    checkpoint = copy.require("training/checkpoint", CHECKPOINTS[1])
+    content = {
+        "memorisation": {
+            "promptTokens": 50, "continuationTokens": 50,
+            "trained": {"prompts": 90, "exact": 7}, "heldOut": {"prompts": 30, "exact": 1},
+        },
+        "values": {
+            "charter": "a/charter", "version": "0.1.0",
+            "questions": [
+                {"id": "one", "clauses": ["2.1", "3.1"], "better": True},
+                {"id": "two", "clauses": ["4.1"], "better": False},
+            ],
+        },
+    }  # fmt: skip
+
+    def tried(of: Snapshot) -> None:
+        copy.materialise(
+            "training/evaluation", CHECKPOINTS[1], zone=Zone.EVIDENCE,
+            inputs=[of.only("model/", "checkpoint.json")], config={}, code_version="test",
+            produce=lambda out: out.json("evaluation.json", content),
+        )  # fmt: skip
+
+    tried(copy.require("training/checkpoint", CHECKPOINTS[0]))
+    assert "how much training text the model repeats" in text(records(copy, "1.0.0"), CARDS[1])
+    tried(checkpoint)
+    card = text(records(copy, "1.0.0"), CARDS[1])
+    assert "of 90 documents that it has read" in card
+    assert "in 7 of them, and in 1 of 30 held-out documents" in card
+    assert "asked 2 questions" in card
+    assert "likelier 1 times" in card
+    assert "| one | 2.1, 3.1 | yes |" in card
+    assert "how much training text the model repeats" not in card
 
 
 def test_all_records_say_the_same(made: Snapshot, sidecar: dict[str, Any], lake: Catalog) -> None:

@@ -62,6 +62,13 @@ class Checkpoint:
     flop: float
     first_loss: float
     base_model: Mapping[str, Any]
+    device_hours: float | None
+    energy_kwh: float | None
+    """What the machine counted for the whole run; None where it does not count."""
+    held_out: Mapping[str, float]
+    """Loss on documents that were not trained on, by domain."""
+    tried: Mapping[str, Any] | None
+    """``evaluation.json`` of ``training/evaluation``; None before the model has been tried."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +127,12 @@ def gather(
     warehouse: Snapshot,
     release: Snapshot,
     checkpoint: Snapshot | None,
+    evaluation: Snapshot | None,
 ) -> Facts:
-    """The facts about *release*, with the marts of *warehouse* and its newest *checkpoint*."""
+    """The facts about *release*, with the marts of *warehouse*, and its newest *checkpoint*.
+
+    *evaluation* is what that checkpoint did when it was tried, if it was.
+    """
     content = release.json("release.json")
     donations = _donations(warehouse, content)
     keys = {one.key for one in donations}
@@ -153,7 +164,7 @@ def gather(
             for row in _rows(warehouse, "gate_findings")
             if row["partition"] in judged or not row["admitted"]
         ),
-        checkpoint=None if checkpoint is None else _checkpoint(catalog, checkpoint),
+        checkpoint=None if checkpoint is None else _checkpoint(catalog, checkpoint, evaluation),
     )
 
 
@@ -201,9 +212,10 @@ def _languages(warehouse: Snapshot, keys: set[str]) -> Mapping[str, int]:
     return dict(sorted(tokens.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _checkpoint(catalog: Catalog, snapshot: Snapshot) -> Checkpoint:
+def _checkpoint(catalog: Catalog, snapshot: Snapshot, evaluation: Snapshot | None) -> Checkpoint:
     content = snapshot.json("checkpoint.json")
-    run = catalog.require("training/run", content["run"]).json("run.json")
+    trained = catalog.require("training/run", content["run"])
+    run = trained.json("run.json")
     return Checkpoint(
         key=str(snapshot.partition),
         digest=snapshot.digest,
@@ -222,6 +234,10 @@ def _checkpoint(catalog: Catalog, snapshot: Snapshot) -> Checkpoint:
         flop=run["flop"],
         first_loss=run["firstLoss"],
         base_model=content["baseModel"],
+        device_hours=trained.counts.get("device_hours"),
+        energy_kwh=trained.counts.get("energy_kwh"),
+        held_out=content.get("heldOutLoss", {}),
+        tried=None if evaluation is None else evaluation.json("evaluation.json"),
     )
 
 

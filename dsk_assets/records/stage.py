@@ -35,7 +35,8 @@ def records(catalog: Catalog, release: str) -> Snapshot:
     read = materialisations(catalog, release)
     verdicts.append(require_verified(catalog, release, read))
     provider = load_provider(catalog.settings.consortium)
-    facts = record_facts.gather(catalog, provider, marts, corpus, checkpoint)
+    tried = checkpoint and evaluation(catalog, checkpoint)
+    facts = record_facts.gather(catalog, provider, marts, corpus, checkpoint, tried)
 
     def produce(out: Output) -> None:
         files = dict(published.render_all(facts))
@@ -72,11 +73,21 @@ def records(catalog: Catalog, release: str) -> Snapshot:
 def materialisations(catalog: Catalog, release: str) -> list[Snapshot]:
     """What the records of *release* are made of, besides the decisions of gates."""
     checkpoint = newest_checkpoint(catalog, release)
-    return [
-        catalog.require(warehouse.ASSET),
-        catalog.require("corpus/release", release),
-        *([] if checkpoint is None else [checkpoint, _run(catalog, checkpoint)]),
-    ]
+    found = [catalog.require(warehouse.ASSET), catalog.require("corpus/release", release)]
+    if checkpoint is None:
+        return found
+    tried = evaluation(catalog, checkpoint)
+    return [*found, checkpoint, _run(catalog, checkpoint), *([tried] if tried else [])]
+
+
+def evaluation(catalog: Catalog, checkpoint: Snapshot) -> Snapshot | None:
+    """What this very *checkpoint* did when it was tried, or None where it was not."""
+    found = catalog.latest("training/evaluation", checkpoint.partition)
+    if found is None:
+        return None
+    model = checkpoint.only("model/", "checkpoint.json").dependency()
+    inputs = found.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    return found if model["digest"] in [one["digest"] for one in inputs] else None
 
 
 def newest_checkpoint(catalog: Catalog, release: str) -> Snapshot | None:

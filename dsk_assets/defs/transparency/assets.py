@@ -211,6 +211,7 @@ RECORDS = Stage(
         "transparency/warehouse",
         "corpus/release",
         "training/checkpoint*",
+        "training/evaluation*",
     ),
     kinds=frozenset({"markdown", "json"}),
     partitions=RELEASE,
