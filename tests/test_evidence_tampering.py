@@ -17,6 +17,7 @@ from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence import attestations, details, keys, log, predicates, proofs, sequencer
 from dsk_assets.evidence.log_index import LogIndex
 from dsk_assets.evidence.notes import NoteKey
+from dsk_assets.evidence.statements import Source
 from dsk_assets.evidence.verify.bundle import verifier
 from dsk_assets.evidence.verify.envelopes import Unreadable, read_statement
 from dsk_assets.evidence.verify.lake import Report, verify
@@ -165,6 +166,32 @@ def test_inputs_of_a_frozen_asset_shortened_at_a_fan_in_of_150(home: Home):
     sign_anew(path, content, keys.signer(home.settings, keys.STATEMENTS))
     sequencer.append_new(catalog)
     assert codes(checked(home)) == {"inputs-incomplete"}
+
+
+def test_text_from_outside_among_the_inputs_of_shards(home: Home):
+    catalog = home.catalog("dsk")
+    scraped = Source("consortium/scraped.txt", "5" * 64)
+    named = catalog.require("corpus/shards", DONATIONS[0]).statement["predicate"]
+    read = [
+        catalog.require(one["uri"].removeprefix("dsk:").split("[")[0], DONATIONS[0]).only(
+            *one["annotations"].get("only", [""])
+        )
+        for one in named["buildDefinition"]["resolvedDependencies"]
+    ]
+    make(catalog, "corpus/shards", DONATIONS[0], *read, scraped)
+    sequencer.append_new(catalog)
+    report = checked(home)
+    assert codes(report) == {"input-unknown"}
+    (fault,) = [fault for fault in report.faults if not fault.is_limit]
+    assert "scraped" in fault.detail
+
+
+def test_a_withdrawal_of_another_donation_than_it_is_filed_under(home: Home):
+    path = home.lake / "evidence/attestations/withdrawal/donation" / DONATIONS[1] / "000001.json"
+    content = statement(path)
+    content["predicate"]["donation"] = DONATIONS[0]
+    sign_anew(path, content, keys.signer(home.settings, keys.STATEMENTS))
+    assert codes(logged_anew(home)) == {"statement-inconsistent"}
 
 
 def test_a_gate_that_judged_another_asset(home: Home):

@@ -7,31 +7,28 @@ fingerprint, and the statement is written last: until it stands, readers see the
 materialisation, whole. A crash in between leaves files that the next run writes again, equal.
 """
 
-import base64
 import contextlib
 import datetime as dt
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock
 
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence import keys, statements
 from dsk_assets.evidence.entries import STATEMENTS as STATEMENTS
 from dsk_assets.evidence.entries import UNPARTITIONED as UNPARTITIONED
-from dsk_assets.evidence.envelope import open_envelope, seal
+from dsk_assets.evidence.envelope import seal
+from dsk_assets.evidence.snapshots import Snapshot as Snapshot
+from dsk_assets.evidence.snapshots import decode
 from dsk_assets.evidence.statements import Source, WrittenFile
-from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_json, sha256_set
+from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_json
 from dsk_assets.lake.store import Lake, Zone
-from dsk_assets.lake.tables import read_batches, write_parquet
+from dsk_assets.lake.tables import write_parquet
 from dsk_assets.settings import Settings
 
 _NUMBERED = re.compile(r"[0-9]{6,}\.json")
@@ -42,110 +39,6 @@ LARGE = 65_536
 
 class Stale(Exception):
     """Raised instead of working by a catalog that only plans; see :meth:`Catalog.planning`."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One materialisation of an asset partition, as its statement names it; reads are verified.
-
-    ``digest`` covers names and bytes of all files: equal content, equal digest, on any machine.
-    ``number`` counts the materialisations of the asset partition, from 1.
-    """
-
-    asset: str
-    partition: str | None
-    digest: str
-    folder: str
-    files: tuple[WrittenFile, ...]
-    statement: Mapping[str, Any]
-    statement_digest: str
-    number: int
-    lake: Lake = field(repr=False, compare=False)
-    part: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """``asset`` or ``asset[partition]``, for messages."""
-        return f"{self.asset}[{self.partition}]" if self.partition else self.asset
-
-    @property
-    def counts(self) -> Mapping[str, Any]:
-        """The numbers recorded with the materialisation."""
-        counts: Mapping[str, Any] = self.statement["predicate"]["dsk"]["counts"]
-        return counts
-
-    def byproduct(self, name: str) -> Any:
-        """The content of the by-product *name* in the statement, or None where it has none."""
-        for one in self.statement["predicate"]["runDetails"].get("byproducts", []):
-            if one["name"] == name:
-                return json.loads(base64.b64decode(one["content"]))
-        return None
-
-    @cached_property
-    def inputs(self) -> Mapping[str, str]:
-        """The digest of each input by its address, as the statement names them."""
-        definition = self.statement["predicate"]["buildDefinition"]
-        return {one["uri"]: one["digest"]["sha256"] for one in definition["resolvedDependencies"]}
-
-    def path(self, name: str) -> Path:
-        """A local, verified path of the file *name*."""
-        for file in self.files:
-            if file.name == name:
-                return self.lake.local_path(f"{self.folder}/{name}", file.sha256)
-        raise MissingInputError(f"{self.key} has no file {name}")
-
-    def paths(self, table: str) -> list[Path]:
-        """Local, verified paths of the parts of *table* (files ``table/part-*.parquet``)."""
-        return [self.path(file.name) for file in self.files if file.name.startswith(f"{table}/")]
-
-    def table(self, table: str, columns: list[str] | None = None) -> pa.Table:
-        """All rows of *table* at once; use :meth:`batches` where they may be many."""
-        parts = [pq.ParquetFile(path).read(columns) for path in self.paths(table)]
-        if not parts:
-            raise MissingInputError(f"{self.key} has no table {table}")
-        return pa.concat_tables(parts)
-
-    def batches(
-        self, table: str, columns: list[str] | None = None, rows: int = 8192
-    ) -> Iterator[pa.RecordBatch]:
-        """The rows of *table*, part by part, in batches of at most *rows*."""
-        for path in self.paths(table):
-            yield from read_batches(path, columns, rows)
-
-    def json(self, name: str) -> Any:
-        """The content of a JSON file."""
-        return json.loads(self.path(name).read_bytes())
-
-    def only(self, *prefixes: str) -> "Snapshot":
-        """The same materialisation cut down to files whose names start with one of *prefixes*.
-
-        An asset that reads only these declares this as its input, and stays fresh when other
-        files of the materialisation change.
-        """
-        files = tuple(file for file in self.files if file.name.startswith(prefixes))
-        part = tuple(file.name for file in files) if self.part else prefixes
-        return replace(self, files=files, digest=_digest(files), part=part)
-
-    def dependency(self) -> dict[str, Any]:
-        """This input as a resource descriptor of in-toto.
-
-        Its annotations name the input's statement, how many of its files were read, and under
-        ``only`` how their names begin where they are not all: enough to compute the digest anew.
-        """
-        part = {"only": sorted(self.part)} if self.part else {}
-        return {
-            "uri": f"dsk:{self.key}",
-            "digest": {"sha256": self.digest},
-            "annotations": {
-                "files": len(self.files),
-                "statement": self.statement_digest,
-                **part,
-            },
-        }
-
-
-def _digest(files: Iterable[WrittenFile]) -> str:
-    return sha256_set((file.name, file.sha256) for file in files)
 
 
 def _fingerprint(snapshot: Snapshot) -> str:
@@ -385,42 +278,10 @@ class Catalog:
         known = self._decoded.get(path)
         if known is not None and known[0] == data:
             return known[1]
-        snapshot = self._decode(path, data)
+        snapshot = decode(path, data, self.lake)
         if len(data) > LARGE:
             self._decoded[path] = data, snapshot
         return snapshot
-
-    def _decode(self, path: str, data: bytes) -> Snapshot:
-        try:
-            envelope = open_envelope(data)
-            statement = envelope.statement
-            parameters = statement["predicate"]["buildDefinition"]["externalParameters"]
-            folder = statement["predicate"]["dsk"]["folder"]
-            files = tuple(
-                WrittenFile(
-                    subject["name"].removeprefix(f"{folder}/"),
-                    subject["digest"]["sha256"],
-                    subject["annotations"]["bytes"],
-                    subject["annotations"].get("rows"),
-                )
-                for subject in statement["subject"]
-            )
-            asset, partition = parameters["asset"], parameters["partition"]
-        except (CorruptedError, ValueError, KeyError, TypeError):
-            raise CorruptedError(
-                f"{path} is not a readable statement — restore it from a copy of the evidence zone"
-            ) from None
-        return Snapshot(
-            asset=asset,
-            partition=partition,
-            digest=_digest(files),
-            folder=folder,
-            files=files,
-            statement=statement,
-            statement_digest=envelope.digest,
-            number=int(path.rsplit("/", 1)[-1].removesuffix(".json")),
-            lake=self.lake,
-        )
 
 
 def asset_partitions(catalog: Catalog) -> dict[tuple[str, str | None], list[int]]:

@@ -15,6 +15,7 @@ from dsk_assets.evidence.verify.envelopes import PROVENANCE, Input, Statement
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.trust import SIGNER, KeyRing
 
+SOURCE = "dsk-source:"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 POLICY, RULES = "policy/evidence", "policy/verification"
 """The asset of policy statements, and their subject that is the file of rules."""
@@ -148,6 +149,8 @@ def _of_statement(graph: Graph, one: Statement) -> Found:
             yield from _input(one, used, source)
         if source is not None:
             made_by[used.uri] = source
+        elif used.uri.startswith(SOURCE) and one.asset in graph.policy["sourceless"]:
+            yield "input-unknown", one.place, f"{used.uri}: it may be made of assets alone"
     for demand in graph.policy["demands"]:
         if demand["asset"] == one.asset:
             yield from _demand(graph, one, demand, made_by)
@@ -168,7 +171,7 @@ def _asset(used: Input) -> str:
 
 
 def _input(one: Statement, used: Input, source: Statement | None) -> Found:
-    if used.uri.startswith("dsk-source:"):
+    if used.uri.startswith(SOURCE):
         return
     if source is None or used.uri != f"dsk:{source.key}":
         yield "input-unknown", one.place, f"{used.uri}, statement {used.statement}"
@@ -272,8 +275,10 @@ def _withdrawals(graph: Graph) -> Iterator[Fault]:
             continue
         donation = (withdrawal.partition or "").partition("@")[0]
         day = str(withdrawal.predicate.get("withdrawnOn"))
-        if not DAY.fullmatch(day):
-            yield Fault("statement-inconsistent", withdrawal.place, "it names no day")
+        about = withdrawal.predicate.get("donation")
+        if not DAY.fullmatch(day) or about != withdrawal.partition:
+            detail = f"it is about {about} from {day} on"
+            yield Fault("statement-inconsistent", withdrawal.place, detail)
             continue
         own = [
             one.digest for one in graph.made if (one.partition or "").partition("@")[0] == donation
