@@ -1,5 +1,6 @@
 """The training payload: one job folder, whatever kills it, however many share the work."""
 
+import errno
 import json
 import math
 import multiprocessing
@@ -21,12 +22,12 @@ from hypothesis import strategies as st
 
 from dsk_assets.consortium.reading import read_config
 from dsk_assets.corpus.release import open_release
-from dsk_assets.errors import CorruptedError, NotAdmittedError, TrainingError
+from dsk_assets.errors import CorruptedError, NotAdmittedError, StorageError, TrainingError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.digests import canonical_json
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import PROJECT_ROOT
-from dsk_assets.training import answers, base_model, evaluation, local, payload
+from dsk_assets.training import answers, base_model, evaluation, launch, local, payload
 from dsk_assets.training.energy import Meter
 from dsk_assets.training.job import METRICS, RECEIPT, Job, weights_digest
 from dsk_assets.training.order import Division
@@ -169,6 +170,28 @@ def test_killed_at_any_point_it_ends_with_the_same_weights(
     assert weights(made) == weights(straight)
     assert metrics(made) == metrics(straight)
     assert not list(made.out.glob(".tmp-*"))
+
+
+def test_a_full_disk_is_named_and_nothing_is_lost(
+    catalog: Catalog, straight: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = job(catalog, tmp_path)
+    original = payload._publish
+
+    def full(folder: Path, target: Path) -> None:
+        if target == made.checkpoint(8):
+            raise OSError(errno.ENOSPC, "full")
+        original(folder, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(payload, "_publish", full)
+        with pytest.raises(StorageError, match="No space left on device"):
+            payload.run(made.folder, HERE)
+    assert "No space left" in str(launch.failure(made, "ended"))
+    assert made.checkpoint(4).is_dir()
+    payload.run(made.folder, HERE)
+    assert weights(made) == weights(straight)
+    assert not (made.out / "error.txt").exists()
 
 
 def test_a_damaged_checkpoint_is_trained_again(

@@ -18,13 +18,13 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dsk_assets.errors import CorruptedError, DskError, TrainingError, safe_message
+from dsk_assets.errors import CorruptedError, DskError, StorageError, TrainingError, safe_message
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.energy import Meter
@@ -47,7 +47,8 @@ def run(folder: Path, where: Where) -> None:
     """Train until all checkpoints of the job in *folder* stand.
 
     Raises :class:`CorruptedError` when a file of the folder was changed, and
-    :class:`TrainingError` when training cannot go on; ``out/error.txt`` then holds the message.
+    :class:`TrainingError` or :class:`StorageError` when training cannot go on; ``out/error.txt``
+    then holds the message.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     os.environ["HF_HUB_OFFLINE"] = "1"
@@ -60,10 +61,19 @@ def run(folder: Path, where: Where) -> None:
                     _train(job, group, where)
             else:
                 _train(job, group, where)
-        except Exception as error:
-            if isinstance(error, DskError):
-                (job.out / job_folder.ERROR).write_text(str(error), "utf-8")
-            raise
+        except (DskError, OSError) as error:
+            told = error if isinstance(error, DskError) else _storage(job, error)
+            with suppress(OSError):
+                (job.out / job_folder.ERROR).write_text(str(told), "utf-8")
+            raise told from None
+
+
+def _storage(job: Job, error: OSError) -> StorageError:
+    reason = os.strerror(error.errno) if error.errno else type(error).__name__
+    return StorageError(
+        f"the payload cannot read or write in {job.folder}: {reason} — free some space or check "
+        "the folder, then run it again: it goes on from the last checkpoint"
+    )
 
 
 def _prepare(job: Job) -> None:
