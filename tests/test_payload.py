@@ -461,6 +461,12 @@ def test_a_model_that_knows_its_documents_is_found_out(tmp_path: Path) -> None:
     )  # fmt: skip
     words = texts("a", 1)["a" + 31 * "0"].split()
     shuffled = [random.Random(number).sample(words, len(words)) for number in range(10)]
+    canaries = [
+        {"id": name, "sentence": "Koden er {} i aften.", "secret": secret}
+        for name, secret in (("planted", "4719-28"), ("absent", "9053-61"))
+    ]
+    write(catalog.settings.consortium / "canaries.yaml", {"canaries": canaries})
+    shuffled = [["Koden er 4719-28 i aften.", *text] for text in shuffled]
     donate(catalog, A, {f"{n * 25:02x}{0:030x}": " ".join(text) for n, text in enumerate(shuffled)})
     tokenise(catalog, A)
     released(catalog)
@@ -472,7 +478,11 @@ def test_a_model_that_knows_its_documents_is_found_out(tmp_path: Path) -> None:
     train(catalog, "1.0.0", in_process)
     key = checkpoints(catalog)[-1]
     admit(catalog, "checkpoint", catalog.require("training/checkpoint", key))
-    found = evaluation.evaluation(catalog, key).json("evaluation.json")["memorisation"]
+    made = evaluation.evaluation(catalog, key)
+    exposed = made.counts["canary_exposure"]
+    assert exposed["planted"] == 9.0 > 5.0 > exposed["absent"]
+    assert "4719" not in json.dumps(made.statement) + json.dumps(made.json("evaluation.json"))
+    found = made.json("evaluation.json")["memorisation"]
     assert found["trained"]["exact"] > 0
     assert found["heldOut"]["exact"] == 0 < found["heldOut"]["prompts"]
 

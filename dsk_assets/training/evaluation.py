@@ -5,12 +5,14 @@ hold counts and ids, never text.
 """
 
 import math
+import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from dsk_assets.corpus.release import OpenedRelease, open_release
 from dsk_assets.corpus.tokenizer import Vocabulary
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
 from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.exposure import reads
@@ -33,6 +36,9 @@ CODE_VERSION = "1"
 ASSET = "training/evaluation"
 FILE = "evaluation.json"
 VALUES = "values.yaml"
+CANARIES = "canaries.yaml"
+CANDIDATES = 511
+"""Other secrets that a canary's is compared with: its exposure is at most log2 of one more."""
 
 PROMPT, CONTINUATION = 50, 50
 """Tokens given, and tokens compared, when a model is asked to repeat a document."""
@@ -40,6 +46,7 @@ PROMPTS = 100
 """Documents of each donation that a model is asked to repeat, and as many held-out ones."""
 
 Tokens = NDArray[np.int64]
+Given = TypeVar("Given", bound=Section)
 
 
 class Question(Section):
@@ -50,6 +57,26 @@ class Question(Section):
     prompt: str = Field(min_length=1)
     better: str = Field(min_length=1)
     worse: str = Field(min_length=1)
+
+
+class Canary(Section):
+    """An invented sentence that the corpus is known to hold, with digits that nobody could guess.
+
+    The platform plants none. Whoever wants to know how easily a model gives away what it has read
+    once delivers such sentences as a donation whose manifest says that it is synthetic.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    sentence: str = Field(pattern=r"^[^{}]*\{\}[^{}]*$")
+    """The sentence, with ``{}`` in place of the secret."""
+    secret: str = Field(pattern=r"\d")
+    """What stands there; its digits are replaced for comparison."""
+
+
+class Canaries(Section):
+    """The content of ``canaries.yaml``."""
+
+    canaries: tuple[Canary, ...] = Field(min_length=1)
 
 
 class Values(Section):
@@ -67,14 +94,19 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
     token) and bits a byte. ``memorisation``, of documents it has read and of held-out ones: how
     many were begun with their first tokens (``prompts``), and how many the model goes on with word
     for word (``exact``; Carlini et al. 2021, https://arxiv.org/abs/2012.07805); held-out documents
-    show how much of that is chance. ``values``: for each question of ``values.yaml``, where the
-    consortium has one, whether the model finds the better of two answers likelier, byte for byte.
+    show how much of that is chance. ``canaries``, where the consortium has a ``canaries.yaml``: the
+    exposure of each, log2 of the number of possible secrets over the rank of the true one among
+    them, estimated by a sample (Carlini et al. 2019, https://arxiv.org/abs/1802.08232): about 1.4
+    on average where the model knows nothing of it, 9 where it finds the true one likeliest.
+    ``values``: for each question of ``values.yaml``, where the consortium has one, whether the
+    model finds the better of two answers likelier, byte for byte.
     """
     checkpoint = catalog.require("training/checkpoint", key)
     verdict = admission.require(catalog, "checkpoint", checkpoint)
     origin = checkpoint.json("checkpoint.json")
     release = open_release(catalog, origin["release"])
-    values = _values(catalog.settings.consortium)
+    values = _given(catalog.settings.consortium / VALUES, Values)
+    canaries = _given(catalog.settings.consortium / CANARIES, Canaries)
 
     def produce(out: Output) -> None:
         tried = _Tried(checkpoint, release, origin)
@@ -82,6 +114,7 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
             "checkpoint": key,
             "prediction": tried.prediction(),
             "memorisation": tried.memorisation(),
+            "canaries": tried.exposures(canaries) if canaries else None,
             "values": tried.values(values) if values else None,
         }
         out.json(FILE, content)
@@ -102,6 +135,7 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
             "prompt": PROMPT,
             "continuation": CONTINUATION,
             "prompts": PROMPTS,
+            "canaries": sha256_json(canaries.model_dump(mode="json")) if canaries else None,
             "values": values.model_dump(mode="json") if values else None,
         },
         code_version=CODE_VERSION,
@@ -109,9 +143,8 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
     )
 
 
-def _values(consortium: Path) -> Values | None:
-    path = consortium / VALUES
-    return read_config(path, Values) if path.is_file() else None
+def _given(path: Path, kind: type[Given]) -> Given | None:
+    return read_config(path, kind) if path.is_file() else None
 
 
 def _counts(content: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +158,8 @@ def _counts(content: dict[str, Any]) -> dict[str, Any]:
     prediction = content["prediction"]
     if prediction:
         counts["bits_per_byte"] = {name: one["bitsPerByte"] for name, one in prediction.items()}
+    if content["canaries"]:
+        counts["canary_exposure"] = content["canaries"]
     if content["values"]:
         answered = content["values"]["questions"]
         counts |= {"questions": len(answered), "better": sum(one["better"] for one in answered)}
@@ -208,6 +243,26 @@ class _Tried:
             kind: {"prompts": len(documents), "exact": self._repeated(documents)}
             for kind, documents in chosen.items()
         }
+
+    def exposures(self, canaries: Canaries) -> dict[str, float]:
+        """The exposure of each canary."""
+        return {one.id: self._exposure(one) for one in canaries.canaries}
+
+    def _exposure(self, canary: Canary) -> float:
+        numbers = random.Random(canary.id)
+        others = {
+            re.sub(r"\d", lambda _: str(numbers.randrange(10)), canary.secret)
+            for _ in range(CANDIDATES)
+        } - {canary.secret}
+        true = self._probability(canary.sentence.format(canary.secret))
+        likelier = sum(self._probability(canary.sentence.format(one)) > true for one in others)
+        return round(math.log2((len(others) + 1) / (likelier + 1)), 3)
+
+    def _probability(self, text: str) -> float:
+        """The logarithm of the probability of *text* as the beginning of a document."""
+        end = self.vocabulary.end_of_text
+        tokens = self.vocabulary.tokenizer.encode(text, add_special_tokens=False).ids
+        return float(self._logarithms(np.array([end, *tokens])).sum())
 
     def values(self, values: Values) -> dict[str, Any]:
         """Which of two answers the model finds likelier, for each question."""
