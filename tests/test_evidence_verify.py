@@ -23,6 +23,7 @@ from dsk_assets.evidence.statements import Source
 from dsk_assets.evidence.verify.faults import TEXTS, Fault
 from dsk_assets.evidence.verify.lake import Report, policy, verify
 from dsk_assets.evidence.withdrawals import withdraw
+from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_bytes, sha256_json
 from dsk_assets.lake.store import Zone
 from tests.evidence_lake import CHECKPOINT, DONATIONS, REACHED, RELEASE, Home, build, make
@@ -440,6 +441,13 @@ def test_the_policy_and_the_platform_ask_for_the_same_signatures():
     assert policy()["signatures"] == {
         name: list(roles) for name, roles in predicates.SIGNATURES.items()
     }
+
+
+def test_the_policy_knows_every_gate_what_it_judges_and_who_demands_it():
+    judges = {f"gate/{gate.name}": gate.asset for gate in GATES.values()}
+    assert policy()["judges"] == judges
+    demanded = {needed for demand in policy()["demands"] for needed in demand["needs"]}
+    assert demanded >= set(judges)
 
 
 def test_a_detail_erased_by_the_rules_is_no_fault(home: Home):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-import jsonschema
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -71,7 +71,7 @@ def assert_whole(catalog: Catalog) -> None:
         assert (sha256_bytes(data), envelope.digest) == (entry.envelope, entry.statement)
         signed = {one.role for one in ring.signers(envelope, position)}
         assert signed >= set(predicates.roles(entry.predicate_type))
-        jsonschema.validate(envelope.statement, predicates.schema(entry.predicate_type))
+        jsonschema_rs.validate(predicates.schema(entry.predicate_type), envelope.statement)
         for named in names(envelope.statement):
             assert named in seen
         seen.add(entry.statement)

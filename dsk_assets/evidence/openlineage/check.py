@@ -5,44 +5,18 @@ schema of the event alone accepts nearly any facet. A facet must also stand unde
 schema gives it.
 """
 
-import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urldefrag
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.protocols import Validator
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-
-
-def _is_date_time(value: object) -> bool:
-    """RFC 3339: a date, a time and an offset."""
-    if not isinstance(value, str):
-        return True
-    moment = dt.datetime.fromisoformat(value)
-    return "T" in value.upper() and moment.tzinfo is not None
-
-
-def _is_uri(value: object) -> bool:
-    """RFC 3986: something with a scheme, and no white space."""
-    if not isinstance(value, str):
-        return True
-    parts = urlsplit(value)
-    return bool(parts.scheme and (parts.netloc or parts.path)) and not any(map(str.isspace, value))
-
-
-FORMATS = FormatChecker()
-"""What jsonschema checks by itself (dates, UUIDs), and two formats that it leaves to packages."""
-FORMATS.checks("date-time", ValueError)(_is_date_time)
-FORMATS.checks("uri", ValueError)(_is_uri)
+import jsonschema_rs
 
 
 @cache
-def schemas() -> Registry[Any]:
+def schemas() -> Mapping[str, Any]:
     """All schemas that are shipped, by their ``$id``."""
     folder = resources.files("dsk_assets.evidence.openlineage") / "schemas"
     contents = [
@@ -51,22 +25,33 @@ def schemas() -> Registry[Any]:
         for file in (folder / group).iterdir()
         if file.name.endswith(".json")
     ]
-    return Registry().with_resources(
-        [(content["$id"], Resource.from_contents(content)) for content in contents]
-    )
+    return {content["$id"]: content for content in contents}
 
 
 @cache
-def _validator(url: str) -> Validator:
-    schemas().resolver().lookup(url)
-    return Draft202012Validator({"$ref": url}, registry=schemas(), format_checker=FORMATS)
+def _registry() -> jsonschema_rs.Registry:
+    return jsonschema_rs.Registry(list(schemas().items()), retriever=_not_shipped)
+
+
+def _not_shipped(url: str) -> Any:
+    raise LookupError(url)
+
+
+@cache
+def _validator(url: str) -> jsonschema_rs.Draft202012Validator | None:
+    """The validator of the schema behind *url*; None where it is not shipped."""
+    try:
+        return jsonschema_rs.Draft202012Validator(
+            {"$ref": url}, registry=_registry(), validate_formats=True
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        return None
 
 
 @cache
 def _names(url: str) -> frozenset[str]:
     """The facet names that the schema document behind *url* provides for."""
-    document = schemas().contents(urldefrag(url).url)
-    return frozenset(document.get("properties", {}))
+    return frozenset(schemas()[urldefrag(url).url].get("properties", {}))
 
 
 def problems(event: Any) -> list[str]:
@@ -84,19 +69,15 @@ def _problems(value: Any, url: Any, place: str, name: str | None = None) -> Iter
     if not isinstance(url, str):
         yield f"{place}: names no schema"
         return
-    try:
-        validator = _validator(url)
-    except Unresolvable:
+    validator = _validator(url)
+    if validator is None:
         yield f"{place}: its schema {url} is not shipped"
         return
     if name is not None and name not in _names(url):
         yield f"{place}: its schema is for {', '.join(sorted(_names(url))) or 'another facet'}"
     for error in validator.iter_errors(value):
-        yield f"{place}: {error.json_path}: {_reason(error)}"
-
-
-def _reason(error: Any) -> str:
-    return f"{error.validator} is not met: {json.dumps(error.validator_value)[:120]}"
+        at = "/".join(map(str, error.instance_path)) or "the whole"
+        yield f"{place}: {at}: {error.kind.name} is not met"
 
 
 def _facets(event: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
