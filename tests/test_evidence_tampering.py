@@ -335,6 +335,22 @@ def test_whatever_is_done_to_any_file_is_named(home: Home):
     assert codes(checked(home)) == set()
 
 
+@pytest.mark.parametrize("target", ["/dev/zero", "loop", "nothing"])
+def test_a_file_that_is_a_link_to_no_file(home: Home, target: str):
+    """What would give bytes for ever is not read."""
+    for path in (
+        home.statement("corpus/release", RELEASE),
+        next(home.lake.glob(f"curated/corpus/release/{RELEASE}/*/release.json")),
+        home.log / "checkpoint",
+    ):
+        data = path.read_bytes()
+        path.unlink()
+        path.symlink_to(path if target == "loop" else target)
+        assert codes(checked(home))
+        path.unlink()
+        path.write_bytes(data)
+
+
 def test_strays_of_any_form_and_name_are_named(home: Home):
     folder = home.lake / "evidence/statements"
     strays = [

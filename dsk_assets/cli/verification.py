@@ -28,6 +28,7 @@ def _catalog() -> Catalog:
     multiple=True,
     help="A checkpoint of the log that you kept: finds a log rewritten since. Repeatable.",
 )
+@click.option("--trust", metavar="KEY_ID", help="The id of the log's first key, as made public.")
 @click.option(
     "--without-dagster",
     is_flag=True,
@@ -36,7 +37,12 @@ def _catalog() -> Catalog:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--lang", type=click.Choice(["en", "da"]), default="en", help="Language of the text.")
 def verify(
-    new: bool, earlier: tuple[Path, ...], without_dagster: bool, as_json: bool, lang: str
+    new: bool,
+    earlier: tuple[Path, ...],
+    trust: str | None,
+    without_dagster: bool,
+    as_json: bool,
+    lang: str,
 ) -> None:
     """Recompute everything from artefacts up and name each fault, its place and what it affects.
 
@@ -48,7 +54,7 @@ def verify(
     are named, and with 2 when something is wrong.
     """
     catalog = _catalog()
-    report = _verified(catalog, new, earlier, without_dagster)
+    report = _verified(catalog, new, earlier, trust, without_dagster)
     click.echo(
         json.dumps(report.as_json(), indent=1, ensure_ascii=False)
         if as_json
@@ -58,7 +64,11 @@ def verify(
 
 
 def _verified(
-    catalog: Catalog, new: bool, earlier: tuple[Path, ...], without_dagster: bool
+    catalog: Catalog,
+    new: bool,
+    earlier: tuple[Path, ...],
+    trust: str | None,
+    without_dagster: bool,
 ) -> "Report":
     """The report; evidence so damaged that there can be none ends the command with 2."""
     from dsk_assets.evidence.verify import lake
@@ -68,7 +78,7 @@ def _verified(
     try:
         with shown():
             told = _told(catalog, without_dagster)
-            return lake.verify(catalog, full=not new, earlier=kept, told=told)
+            return lake.verify(catalog, full=not new, earlier=kept, told=told, trust=trust)
     except Exception as error:
         click.echo(f"WRONG  the evidence cannot be verified: {safe_message(error)}", err=True)
         sys.exit(2)
@@ -78,7 +88,7 @@ def _told(catalog: Catalog, without_dagster: bool) -> "Told":
     """The comparison with Dagster; what is said where there is nothing to compare with."""
     from dsk_assets.evidence.verify.lake import not_told
 
-    home = catalog.settings.dagster_home
+    home = Path(os.environ.get("DAGSTER_HOME") or catalog.settings.dagster_home)
     if without_dagster or not (home / "dagster.yaml").is_file():
         return not_told(str(home), wanted=not without_dagster)
     from dsk_assets.defs.told import told_at_home

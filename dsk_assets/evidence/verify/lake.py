@@ -24,7 +24,14 @@ from dsk_assets.evidence.verify.envelopes import (
     read_statement,
 )
 from dsk_assets.evidence.verify.faults import Fault, exit_code, report
-from dsk_assets.evidence.verify.log import Entry, LogView, check_seen, read_bytes, read_log
+from dsk_assets.evidence.verify.log import (
+    Entry,
+    LogView,
+    check_seen,
+    is_other,
+    read_bytes,
+    read_log,
+)
 from dsk_assets.evidence.verify.rules import (
     Graph,
     before_witnessed,
@@ -118,7 +125,11 @@ class Loaded:
 
 
 def load(
-    catalog: Catalog, *, full: bool = True, earlier: Mapping[str, bytes] | None = None
+    catalog: Catalog,
+    *,
+    full: bool = True,
+    earlier: Mapping[str, bytes] | None = None,
+    trust: str | None = None,
 ) -> Loaded:
     """Read the log and every statement in it, and say what is wrong with them."""
     view, faults = read_log(catalog.lake)
@@ -128,7 +139,7 @@ def load(
             faults.append(item)
         else:
             entries.append(item)
-    ring, problems = _keys(catalog.lake, entries)
+    ring, problems = _keys(catalog.lake, entries, trust)
     faults += problems
     verified = 0
     witnesses: dict[str, tuple[int, int]] = {}
@@ -160,6 +171,7 @@ def verify(
     full: bool = True,
     earlier: Mapping[str, bytes] | None = None,
     told: Told | None = None,
+    trust: str | None = None,
 ) -> Report:
     """Verify the lake of *catalog*: log, statements, lineage, order, gates, withdrawals, files.
 
@@ -167,9 +179,10 @@ def verify(
     besides those remembered below ``DSK_HOME``. Without *full*, what lies before the checkpoint
     last verified here is taken as verified where the tree has not changed: only newer statements
     have their signatures, forms and files checked, and so have the files of the newest release.
-    *told* compares with what others say of the same materialisations.
+    *told* compares with what others say of the same materialisations. *trust* is the id that the
+    log's first key must have.
     """
-    loaded = load(catalog, full=full, earlier=earlier)
+    loaded = load(catalog, full=full, earlier=earlier, trust=trust)
     graph = loaded.graph
     faults = [*loaded.faults]
     faults += signatures(graph, loaded.ring, loaded.verified)
@@ -229,7 +242,7 @@ def _described(view: LogView) -> dict[str, Any]:
     return {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}
 
 
-def _keys(lake: Lake, entries: Sequence[Entry]) -> tuple[KeyRing, list[Fault]]:
+def _keys(lake: Lake, entries: Sequence[Entry], trust: str | None) -> tuple[KeyRing, list[Fault]]:
     """The keys that the logged key statements lead to; damaged ones are named with the others."""
     logged = []
     for entry in entries:
@@ -238,7 +251,7 @@ def _keys(lake: Lake, entries: Sequence[Entry]) -> tuple[KeyRing, list[Fault]]:
                 data = read_bytes(lake, entry.path)
                 if data is not None and hashlib.sha256(data).hexdigest() == entry.envelope:
                     logged.append((entry.index, entry.path, data))
-    return replay(logged)
+    return replay(logged, trust)
 
 
 def _waiting(lake: Lake, fault: Fault) -> Fault:
@@ -395,6 +408,8 @@ def _compare(
     for path, expected, statement, kept in items:
         digest = hashlib.sha256()
         try:
+            if is_other(lake, path):
+                raise IsADirectoryError(path)
             with lake.fs.open(f"{lake.root}/{path}", "rb") as file:
                 while block := file.read(BLOCK):
                     digest.update(block)

@@ -3,6 +3,7 @@
 The tree is rebuilt from the entries; no hash that lies in a file is believed.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -83,12 +84,19 @@ def _entry(index: int, data: bytes) -> Entry:
     return Entry(index, path, *digests, data)
 
 
+def is_other(lake: Lake, path: str) -> bool:
+    """Whether *path* is there and no file: a folder, or what gives bytes for ever or never."""
+    return lake.is_local and os.path.lexists(f"{lake.root}/{path}") and not lake.exists(path)
+
+
 def read_bytes(lake: Lake, path: str) -> bytes | None:
     """The bytes of a file of the lake, None where there is none.
 
     Raises :class:`Unreadable` for what is no file that can be read. A storage that cannot be
     reached is an error of its own, not a fault of the evidence.
     """
+    if is_other(lake, path):
+        raise Unreadable("it is no file")
     try:
         return lake.read(path)
     except MissingInputError:

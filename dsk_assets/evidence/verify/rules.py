@@ -347,7 +347,7 @@ def _admits_now(graph: Graph, decision: Statement) -> bool:
 def policy_logged(graph: Graph, digest: str) -> Iterator[Fault]:
     """The rules with this *digest* are those that the newest policy statement in the log names."""
     stated = [one for one in graph.statements if one.asset == POLICY and one.index is not None]
-    newest = max(stated, key=lambda one: one.number, default=None)
+    newest = max(stated, key=lambda one: one.index or 0, default=None)
     named = dict(newest.files).get(RULES) if newest else None
     if named != digest:
         detail = f"sha256 {digest}, the log names {named or 'none'}"
