@@ -1,6 +1,7 @@
 """A small sequence model that says how likely each word of a text is part of a person's name.
 
-A linear-chain conditional random field over three labels: outside, begins and continues a name.
+A linear-chain conditional random field over four labels: outside, begins and continues a person's
+name, and part of another name (a place, an organisation, a work), which it so learns to tell apart.
 :mod:`dsk_assets.privacy.name_model_build` trains it; ``data/name_model.json`` is its card. Every
 feature depends on one word and its distance from the labelled one, or on the classes of two
 neighbours. So what a word contributes is looked up once for each distinct word, and a whole text
@@ -12,6 +13,7 @@ lower case with features of their own.
 
 import gzip
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -27,7 +29,7 @@ Array = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 
 MODEL = DATA / "name_model.tsv.gz"
-LABELS = ("O", "B", "I")
+LABELS = ("O", "B", "I", "X")
 OFFSETS = (-2, -1, 0, 1, 2)
 BREAK = "\n"
 """Stands for what lies between two sentences; it is never part of a name."""
@@ -169,7 +171,7 @@ class NameModel:
 
     def __init__(self, path: Path = MODEL) -> None:
         self._weights: dict[str, Array] = {}
-        self._transitions = np.zeros((3, 3))
+        self._transitions = np.zeros((len(LABELS), len(LABELS)))
         self._pairs: dict[str, Array] = {}
         with gzip.open(path, "rt", encoding="utf-8") as lines:
             for line in lines:
@@ -183,11 +185,11 @@ class NameModel:
 
     def _forget(self) -> None:
         self._words: dict[tuple[str, bool], int] = {}
-        self._rows = np.zeros((1024, len(OFFSETS), 3))
+        self._rows = np.zeros((1024, len(OFFSETS), len(LABELS)))
         self._classes: dict[str, int] = {}
         self._kinds = np.zeros(1024, dtype=np.int64)
-        self._pair = np.zeros((0, 0, 3))
-        self._beside = np.zeros((0, 0, 3))
+        self._pair = np.zeros((0, 0, len(LABELS)))
+        self._beside = np.zeros((0, 0, len(LABELS)))
 
     def _word(self, word: str, caseless: bool) -> int:
         """The row of a word not met before."""
@@ -208,7 +210,7 @@ class NameModel:
         if kind not in self._classes:
             number = len(self._classes)
             self._classes[kind] = number
-            pair, beside = np.zeros((2, number + 1, number + 1, 3))
+            pair, beside = np.zeros((2, number + 1, number + 1, len(LABELS)))
             pair[:number, :number], beside[:number, :number] = self._pair, self._beside
             for other, index in self._classes.items():
                 for table, name in ((pair, "p"), (beside, "q")):
@@ -223,7 +225,7 @@ class NameModel:
         return self._classes[kind]
 
     def probabilities(self, found: Sequence[Token]) -> Array:
-        """For each token the probabilities of the labels outside, begins and continues a name."""
+        """For each token how probably it is outside, begins and continues a person's name."""
         result = np.zeros((len(found), 3))
         result[:, 0] = 1.0
         if len(self._words) > _CACHED:
@@ -253,7 +255,9 @@ class NameModel:
             inside = np.arange(size.max())[None, :] < size[:, None]
             index = np.where(inside, index, 0)
             marginals = _marginals(scores[index], inside, self._transitions)
-            result[where[index[inside]]] = marginals[inside]
+            found_here = marginals[inside]
+            found_here[:, 0] += found_here[:, 3]
+            result[where[index[inside]]] = found_here[:, :3]
         return result
 
     def _row_of_break(self) -> int:
@@ -341,6 +345,12 @@ class Names(NamedTuple):
             if start < 0:
                 start = place
             end = place + 1
+
+    def probability(self, start: int, end: int) -> float:
+        """The highest probability that a token within ``start:end`` is part of a name."""
+        first = bisect_right(self.found, start, key=lambda token: token.end)
+        last = bisect_left(self.found, end, key=lambda token: token.start)
+        return float(1.0 - self.labels[first:last, 0].min()) if first < last else 0.0
 
 
 @lru_cache(maxsize=2)

@@ -9,7 +9,7 @@ from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import FIRM, NOT_NAMES, organisation, sentence_start
 
-THRESHOLD = 0.15
+THRESHOLD = 0.25
 """Least probability of a name. Low, since a leak weighs more than a false find."""
 
 _UNLISTED, _SURE, _NEVER = 0.55, 0.6, 2.0

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dsk_assets.privacy.gazetteer import is_public_figure, key, marks
+from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import (
     FIRM,
@@ -40,6 +41,8 @@ _DISTRICTED = {
     "esbjerg",
     "frederiksberg",
 }
+_DENIABLE, _LEAST = 0.65, 0.02
+"""A find with at most this score is dropped where the model gives it less than this probability."""
 _LONGEST = 8
 """Words in a name, at most."""
 
@@ -71,7 +74,7 @@ class GazetteerNameRecognizer(DanishRecognizer):
         for run in _runs(text):
             for words_, score in _names(text, run):
                 hit = Hit("PERSON", words_[0].start, words_[-1].end, score)
-                if is_public_figure(text, hit.start, hit.end):
+                if is_public_figure(text, hit.start, hit.end) or _denied(text, hit):
                     continue
                 found.append(hit)
                 if len(words_) > 1:
@@ -87,8 +90,18 @@ class GazetteerNameRecognizer(DanishRecognizer):
                 continue
             if word.lower not in NEVER_FIRST or not sentence_start(text, word.start):
                 part = word.text != first and "h" not in word.marks
-                yield Hit("PERSON", word.start, word.start + len(first) if part else word.end, 0.5)
+                end = word.start + len(first) if part else word.end
+                hit = Hit("PERSON", word.start, end, 0.5)
+                if not _denied(text, hit):
+                    yield hit
         yield from _lower_case(text)
+
+
+def _denied(text: str, hit: Hit) -> bool:
+    """Whether the sequence model denies a name that is not sure, by the sentence round it."""
+    if hit.score > _DENIABLE or text[hit.end : hit.end + 1] == "-":
+        return False
+    return search(text).probability(hit.start, hit.end) < _LEAST
 
 
 def _runs(text: str) -> Iterator[list[Word]]:
