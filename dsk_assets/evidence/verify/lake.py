@@ -17,18 +17,23 @@ from typing import Any
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.verify import memory, schemas
 from dsk_assets.evidence.verify.envelopes import (
-    SHA_256,
     Statement,
     Unreadable,
     log_entry,
     read_statement,
 )
 from dsk_assets.evidence.verify.faults import Fault, exit_code, report
+from dsk_assets.evidence.verify.files import (
+    CHUNK,
+    SMALL,
+    Problem,
+    compare_details,
+    compare_files,
+)
 from dsk_assets.evidence.verify.log import (
     Entry,
     LogView,
     check_seen,
-    is_other,
     read_bytes,
     read_log,
 )
@@ -50,12 +55,6 @@ from dsk_assets.settings import Settings
 POLICY = Path(__file__).with_name("policy.json")
 FOLDERS = (f"{Zone.EVIDENCE}/statements", f"{Zone.EVIDENCE}/attestations")
 KEYS = f"{Zone.EVIDENCE}/attestations/key/"
-DETAILS = f"{Zone.RESTRICTED}/details"
-CHUNK = 500
-SMALL = 4
-"""Chunks that are not worth another process."""
-
-BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,6 @@ class Report:
         }[language]
         return f"{report(self.faults, language)}\n{counted.format(**self.counts)}"
 
-
-Problem = tuple[Fault, str]
-"""A fault, and the digest of the statement that it is about."""
 
 Told = Callable[[Graph], Iterable[Fault]]
 """What somebody else, such as Dagster, says about the same materialisations, compared."""
@@ -188,9 +184,9 @@ def verify(
     faults += signatures(graph, loaded.ring, loaded.verified)
     faults += [_waiting(catalog.lake, fault) for fault in check(graph)]
     faults += before_witnessed(graph, loaded.witnesses)
-    counts, about = _files(catalog.settings, graph, loaded.verified)
+    counts, about = compare_files(catalog.settings, graph, loaded.verified)
     faults += _reaching(graph, about)
-    faults += _details(catalog.lake, graph)
+    faults += compare_details(catalog.lake, graph)
     faults += told(graph) if told else ()
     if loaded.view is not None and full and exit_code(faults) < 2:
         memory.remember(catalog.settings, loaded.view)
@@ -342,90 +338,3 @@ def _not_logged(lake: Lake, entries: Sequence[Entry]) -> Iterator[tuple[Fault, S
                 yield Fault("statement-not-logged", place), one
             except Unreadable as error:
                 yield Fault("statement-unreadable", place, str(error)), None
-
-
-def _files(settings: Settings, graph: Graph, verified: int) -> tuple[dict[str, int], list[Problem]]:
-    """Compare files with the statements that name them.
-
-    Every file of a statement in force must be there; one of a superseded statement may be gone,
-    or written anew by a newer one.
-    """
-    in_force = {one.digest for one in graph.in_force()}
-    released = {one.digest for one in graph.released()}
-    newest: dict[str, str] = {}
-    for one in graph.made:
-        newest.update({f"{one.folder}/{name}": digest for name, digest in one.files})
-    wanted: dict[str, tuple[str, str, bool]] = {}
-    for one in graph.made:
-        if verified and (one.index or 0) < verified and one.digest not in released:
-            continue
-        for name, digest in one.files:
-            path = f"{one.folder}/{name}"
-            if one.digest in in_force or newest[path] == digest:
-                kept = one.digest in in_force or (path in wanted and wanted[path][2])
-                wanted[path] = (digest, one.digest, kept)
-    items = [(path, *named) for path, named in wanted.items()]
-    chunks = [(settings, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
-    problems: list[Problem] = []
-    size = gone = 0
-    with Engine(settings.workers).pool(len(chunks) // SMALL + 1) as executor:
-        results = map_parts(_compare, chunks, executor)
-        for read, missing, wrong in track(results, "files", total=len(chunks), unit="chunks"):
-            size += read
-            gone += missing
-            problems += wrong
-    counts = {"files": len(items) - gone, "bytes": size, "superseded_files_gone": gone}
-    return counts, problems
-
-
-def _details(lake: Lake, graph: Graph) -> Iterator[Fault]:
-    """What may concern a person lies apart from its statement, and is there until it is erased."""
-    erased = {one.partition for one in graph.statements if one.asset == "erasure/detail"}
-    for one in graph.statements:
-        digest = str(one.predicate.get("detail", ""))
-        if SHA_256.fullmatch(digest) and one.asset != "erasure/detail":
-            path = f"{DETAILS}/{digest}.json"
-            try:
-                data = read_bytes(lake, path)
-            except Unreadable as error:
-                yield Fault("file-changed", path, str(error))
-                continue
-            if data is not None and digest in erased:
-                yield Fault("detail-not-erased", path, one.place)
-            elif data is None and digest not in erased:
-                yield Fault("file-missing", path, one.place)
-            elif data is not None and hashlib.sha256(data).hexdigest() != digest:
-                yield Fault("file-changed", path, one.place)
-
-
-def _compare(
-    part: tuple[Settings, Sequence[tuple[str, str, str, bool]]],
-) -> tuple[int, int, list[Problem]]:
-    settings, items = part
-    lake = Lake(settings)
-    size = gone = 0
-    problems: list[Problem] = []
-    for path, expected, statement, kept in items:
-        digest = hashlib.sha256()
-        try:
-            if is_other(lake, path):
-                raise IsADirectoryError(path)
-            with lake.fs.open(f"{lake.root}/{path}", "rb") as file:
-                while block := file.read(BLOCK):
-                    digest.update(block)
-                    size += len(block)
-        except FileNotFoundError:
-            gone += 1
-            if kept:
-                problems.append((Fault("file-missing", path), statement))
-            continue
-        except (ConnectionError, TimeoutError):
-            raise
-        except (OSError, ValueError) as error:
-            detail = f"it cannot be read ({type(error).__name__})"
-            problems.append((Fault("file-changed", path, detail), statement))
-            continue
-        if digest.hexdigest() != expected:
-            detail = f"sha256 {digest.hexdigest()}, the statement says {expected}"
-            problems.append((Fault("file-changed", path, detail), statement))
-    return size, gone, problems

@@ -1,0 +1,112 @@
+"""Files against the statements that name them, and what was kept apart from a statement."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from dsk_assets.evidence.verify.envelopes import SHA_256, Unreadable
+from dsk_assets.evidence.verify.faults import Fault
+from dsk_assets.evidence.verify.log import is_other, read_bytes
+from dsk_assets.evidence.verify.rules import Graph
+from dsk_assets.lake.engine import Engine, map_parts
+from dsk_assets.lake.progress import track
+from dsk_assets.lake.store import Lake, Zone
+from dsk_assets.settings import Settings
+
+DETAILS = f"{Zone.RESTRICTED}/details"
+CHUNK = 500
+SMALL = 4
+"""Chunks that are not worth another process."""
+
+BLOCK = 1024 * 1024
+
+Problem = tuple[Fault, str]
+"""A fault, and the digest of the statement that it is about."""
+
+
+def compare_files(
+    settings: Settings, graph: Graph, verified: int
+) -> tuple[dict[str, int], list[Problem]]:
+    """Compare files with the statements that name them.
+
+    Every file of a statement in force must be there; one of a superseded statement may be gone,
+    or written anew by a newer one.
+    """
+    in_force = {one.digest for one in graph.in_force()}
+    released = {one.digest for one in graph.released()}
+    newest: dict[str, str] = {}
+    for one in graph.made:
+        newest.update({f"{one.folder}/{name}": digest for name, digest in one.files})
+    wanted: dict[str, tuple[str, str, bool]] = {}
+    for one in graph.made:
+        if verified and (one.index or 0) < verified and one.digest not in released:
+            continue
+        for name, digest in one.files:
+            path = f"{one.folder}/{name}"
+            if one.digest in in_force or newest[path] == digest:
+                kept = one.digest in in_force or (path in wanted and wanted[path][2])
+                wanted[path] = (digest, one.digest, kept)
+    items = [(path, *named) for path, named in wanted.items()]
+    chunks = [(settings, items[start : start + CHUNK]) for start in range(0, len(items), CHUNK)]
+    problems: list[Problem] = []
+    size = gone = 0
+    with Engine(settings.workers).pool(len(chunks) // SMALL + 1) as executor:
+        results = map_parts(_compare, chunks, executor)
+        for read, missing, wrong in track(results, "files", total=len(chunks), unit="chunks"):
+            size += read
+            gone += missing
+            problems += wrong
+    counts = {"files": len(items) - gone, "bytes": size, "superseded_files_gone": gone}
+    return counts, problems
+
+
+def compare_details(lake: Lake, graph: Graph) -> Iterator[Fault]:
+    """What may concern a person lies apart from its statement, and is there until it is erased."""
+    erased = {one.partition for one in graph.statements if one.asset == "erasure/detail"}
+    for one in graph.statements:
+        digest = str(one.predicate.get("detail", ""))
+        if SHA_256.fullmatch(digest) and one.asset != "erasure/detail":
+            path = f"{DETAILS}/{digest}.json"
+            try:
+                data = read_bytes(lake, path)
+            except Unreadable as error:
+                yield Fault("file-changed", path, str(error))
+                continue
+            if data is not None and digest in erased:
+                yield Fault("detail-not-erased", path, one.place)
+            elif data is None and digest not in erased:
+                yield Fault("file-missing", path, one.place)
+            elif data is not None and hashlib.sha256(data).hexdigest() != digest:
+                yield Fault("file-changed", path, one.place)
+
+
+def _compare(
+    part: tuple[Settings, Sequence[tuple[str, str, str, bool]]],
+) -> tuple[int, int, list[Problem]]:
+    settings, items = part
+    lake = Lake(settings)
+    size = gone = 0
+    problems: list[Problem] = []
+    for path, expected, statement, kept in items:
+        digest = hashlib.sha256()
+        try:
+            if is_other(lake, path):
+                raise IsADirectoryError(path)
+            with lake.fs.open(f"{lake.root}/{path}", "rb") as file:
+                while block := file.read(BLOCK):
+                    digest.update(block)
+                    size += len(block)
+        except FileNotFoundError:
+            gone += 1
+            if kept:
+                problems.append((Fault("file-missing", path), statement))
+            continue
+        except (ConnectionError, TimeoutError):
+            raise
+        except (OSError, ValueError) as error:
+            detail = f"it cannot be read ({type(error).__name__})"
+            problems.append((Fault("file-changed", path, detail), statement))
+            continue
+        if digest.hexdigest() != expected:
+            detail = f"sha256 {digest.hexdigest()}, the statement says {expected}"
+            problems.append((Fault("file-changed", path, detail), statement))
+    return size, gone, problems
