@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     log_key: SecretStr = Field(
         SecretStr(""), description="Private key for the log's checkpoints, given in the same way."
     )
+    model_key: Path | None = Field(
+        None,
+        description="Private key (ECDSA on P-256, a PEM file) for released models; default "
+        "HOME/keys.",
+    )
     openlineage_url: str = Field(
         "",
         description="Where OpenLineage events are sent, besides the file below HOME/openlineage.",

@@ -14,6 +14,7 @@ from dsk_assets.cli.filter import filter_group
 from dsk_assets.cli.openlineage import openlineage
 from dsk_assets.cli.privacy import privacy
 from dsk_assets.cli.prov import prov
+from dsk_assets.cli.release import release
 from dsk_assets.errors import DskError
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
@@ -49,6 +50,7 @@ main.add_command(donations)
 main.add_command(exposure)
 main.add_command(openlineage)
 main.add_command(privacy)
+main.add_command(release)
 main.add_command(filter_group)
 
 

@@ -35,3 +35,25 @@ def canonical_licence(expression: str) -> str:
             f"{expression!r} is not a known licence — use SPDX identifiers such as CC0-1.0 or "
             f"CC-BY-4.0, or one of {', '.join(REGISTERED)}"
         ) from None
+
+
+OPEN = {
+    name.lower(): name
+    for name in (
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC-BY-4.0",
+        "CC0-1.0",
+        "MIT",
+        "OpenMDW-1.0",
+    )
+}
+"""Licences (SPDX) that let anyone use a model commercially and release what is derived from it
+under another open licence. Share-alike and use-restricted licences (CC BY-SA, RAIL, Llama, Gemma)
+do not."""
+
+
+def open_licence(name: str) -> str | None:
+    """The licence as SPDX writes it where principle 1 admits it for a model, else None."""
+    return OPEN.get(name.lower())

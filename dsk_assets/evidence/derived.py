@@ -17,12 +17,13 @@ LANDING = "donations/landing"
 ADMITTED = "filtering/admitted"
 CORPUS = "corpus/release"
 MODEL = "transparency/records"
+BUNDLE = "transparency/model_release"
 CHECKPOINT = "dsk:training/checkpoint["
 
 
 def is_source(asset: str) -> bool:
     """Whether statements follow from materialisations of *asset*."""
-    return asset.startswith("gate/") or asset in (ADMITTED, CORPUS, MODEL)
+    return asset.startswith("gate/") or asset in (ADMITTED, CORPUS, MODEL, BUNDLE)
 
 
 def derived(catalog: Catalog, made: Snapshot) -> Iterator[tuple[str, Statement]]:
@@ -50,6 +51,11 @@ def derived(catalog: Catalog, made: Snapshot) -> Iterator[tuple[str, Statement]]
         ]
         if checkpoints:
             yield "release/model", _release(made, "model", [*checkpoints, *_files(made)])
+    if made.asset == BUNDLE:
+        files = made.json("release.json")["files"]
+        named = [subject(one["name"], one["sha256"], one.get("statement")) for one in files]
+        own = [subject(one.name, one.sha256) for one in made.files]
+        yield "release/bundle", _release(made, "model", [*named, *own])
 
 
 def _test_result(made: Snapshot) -> Statement:

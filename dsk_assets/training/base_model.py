@@ -7,6 +7,7 @@ licence must allow commercial use and release before a single step is trained.
 from pathlib import Path
 from typing import Any
 
+from dsk_assets.consortium.licences import OPEN, open_licence
 from dsk_assets.corpus.tokenizer import FILE as TOKENIZER
 from dsk_assets.errors import MissingInputError, SettingsError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
@@ -18,21 +19,6 @@ from dsk_assets.training.config import BaseModelConfig, load_training
 CODE_VERSION = "1"
 ASSET = "training/base_model"
 FILE = "base_model.json"
-
-OPEN_LICENCES = {
-    name.lower(): name
-    for name in (
-        "Apache-2.0",
-        "BSD-2-Clause",
-        "BSD-3-Clause",
-        "CC-BY-4.0",
-        "CC0-1.0",
-        "MIT",
-        "OpenMDW-1.0",
-    )
-}
-"""Licences (SPDX) that let anyone use a derived model commercially and release it under another
-open licence. Share-alike and use-restricted licences (CC BY-SA, RAIL, Llama, Gemma) do not."""
 
 DOWNLOADED = ["*.safetensors", "*.json", "LICENSE*", "NOTICE*", "README.md"]
 """Files taken from the hub: no pickled weights and no code."""
@@ -68,12 +54,12 @@ def base_model(catalog: Catalog) -> Snapshot:
 
 def licence(config: BaseModelConfig) -> str:
     """The base model's licence as SPDX writes it; :class:`SettingsError` unless it is open."""
-    name = OPEN_LICENCES.get(config.licence.lower())
+    name = open_licence(config.licence)
     if name is None:
         raise SettingsError(
             f"training.yaml: base_model.licence is {config.licence!r}, which principle 1 does not "
             "admit: released models are open and free, also for commercial use — choose a base "
-            f"model under one of {', '.join(sorted(OPEN_LICENCES.values()))}"
+            f"model under one of {', '.join(sorted(OPEN.values()))}"
         )
     return name
 
