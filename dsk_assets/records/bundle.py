@@ -34,12 +34,13 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.derived import BUNDLE as ASSET
 from dsk_assets.evidence.entries import ATTESTATIONS, statement_path
 from dsk_assets.evidence.predicates import RELEASE, roles
+from dsk_assets.evidence.verify.bundle import verifier
 from dsk_assets.evidence.verify.envelopes import Unreadable, read_statement
 from dsk_assets.evidence.verify.lake import POLICY
 from dsk_assets.evidence.verify.pack import pack
 from dsk_assets.evidence.verify.standalone import Pack, verify_pack
 from dsk_assets.gates.registry import GATES
-from dsk_assets.lake.digests import sha256_bytes, sha256_file
+from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_text
 from dsk_assets.lake.store import Zone
 from dsk_assets.records import model_signature, stage
 from dsk_assets.records.provider import load_provider
@@ -148,7 +149,11 @@ def model_release(catalog: Catalog, key: str) -> Snapshot:
         key,
         zone=Zone.PUBLIC,
         inputs=[snapshot, records, *verdicts],
-        config={"licences": licences, "key": sha256_bytes(public)},
+        config={
+            "licences": licences,
+            "key": sha256_bytes(public),
+            "verifier": sha256_text(verifier()),
+        },
         code_version=CODE_VERSION,
         produce=produce,
     )
