@@ -110,3 +110,24 @@ def blind(*names: str) -> Analyser:
         if type(recogniser).__name__ in names:
             recogniser.analyze = lambda *arguments, **named: []  # type: ignore[method-assign]
     return Analyser(recognisers)
+
+
+def offline() -> Analyser:
+    """The usual recognisers in a process that ends when anything reaches for the network."""
+    import os
+    import socket
+
+    def refuse(*arguments: object, **named: object) -> None:
+        os._exit(1)
+
+    socket.socket.connect = refuse  # type: ignore[method-assign,assignment]
+    socket.create_connection = socket.getaddrinfo = refuse  # type: ignore[assignment]
+    return Analyser(all_recognisers())
+
+
+def reaching() -> Analyser:
+    """As :func:`offline`, with a recogniser that reaches for the network."""
+    import socket
+
+    offline()
+    return _with(lambda text: socket.create_connection(("127.0.0.1", 9)))

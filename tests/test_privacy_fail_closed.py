@@ -57,6 +57,18 @@ def test_a_recogniser_that_hangs_or_crashes_withholds_the_document(engine: str) 
     assert treated[1].text == "Cpr <DK_CPR>."
 
 
+@pytest.mark.parametrize(("engine", "reason"), [("offline", None), ("reaching", STOPPED)])
+def test_the_process_that_searches_reaches_for_no_network(engine: str, reason: str | None) -> None:
+    guard = Guarded(f"tests.engines:{engine}", seconds=60)
+    text = f"Skriv til anna@kommune.local eller anna@example.dk om en {TRIGGER}."
+    try:
+        (treated,) = guard.treat([text], POLICY)
+    finally:
+        guard.close()
+    assert treated.reason == reason
+    assert reason or (treated.findings or {})["EMAIL_ADDRESS"] == 2
+
+
 def test_what_a_recogniser_prints_goes_nowhere() -> None:
     guard = Guarded("tests.engines:printing", seconds=60)
     try:

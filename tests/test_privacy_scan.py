@@ -3,10 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from dsk_assets.cli.main import main
 from dsk_assets.errors import DonationError
 from dsk_assets.privacy import guarded
 from dsk_assets.privacy.analyser import Analyser
@@ -19,8 +22,8 @@ from dsk_assets.privacy.synthetic import cpr, documents
 from tests.engines import TRIGGER
 
 
-def line(text: str) -> str:
-    return json.dumps({"id": 7, "text": text})
+def line(text: str, identity: int = 7) -> str:
+    return json.dumps({"id": identity, "text": text})
 
 
 def test_scan_gives_spans_of_the_original_text_and_flags() -> None:
@@ -42,19 +45,82 @@ def test_redact_gives_the_redacted_text_and_where_things_stood() -> None:
     assert values == ["Anne", "67 12 34 56"]
 
 
-def test_a_text_on_which_the_search_hangs_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded, "ENGINE", "tests.engines:backtracking")
+@pytest.mark.parametrize(
+    ("lines", "engine"), [(scan_lines, "backtracking"), (redact_lines, "crashing")]
+)
+def test_a_text_on_which_the_search_hangs_or_crashes_is_withheld(
+    lines: Callable[..., Iterator[dict]], engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "ENGINE", f"tests.engines:{engine}")
     monkeypatch.setattr(guarded, "SECONDS", 0.5)
-    hung, well = redact_lines([line(f"Anne gik i en {TRIGGER}."), line("67 12 34 56")])
-    assert (hung["text"], hung["withheld"]) == (None, "recogniser-stopped")
-    assert well["text"] == "<PHONE_NUMBER>"
+    hung, well = lines([line(f"Anne gik i en {TRIGGER}."), line("67 12 34 56", 8)])
+    assert (hung.get("text"), hung["spans"]) == (None, [])
+    assert "recogniser-stopped" in {*hung["flags"], hung.get("withheld")}
+    assert [span["label"] for span in well["spans"]] == ["PHONE_NUMBER"]
 
 
-@pytest.mark.parametrize("bad", ["{", '{"id": 1}', '{"id": 1, "text": null}', "[]"])
-def test_a_line_that_is_no_document_is_named_by_number_only(bad: str) -> None:
+GOOD = line("Cpr 170389-1234.")
+BAD = {
+    "{": "no JSON object",
+    "[" * 100_000: "no JSON object",
+    "[]": "no JSON object",
+    '{"id": 1}': "no JSON object",
+    '{"text": "170389-1234"}': "no JSON object",
+    '{"id": [1], "text": "170389-1234"}': '"id"',
+    '{"id": null, "text": "170389-1234"}': '"id"',
+    '{"id": 1, "text": null}': '"text"',
+    '{"id": 1, "text": ["170389-1234"]}': '"text"',
+    '{"id": 1, "text": "170389-1234 \udcff"}': "UTF-8",
+    GOOD: "came before",
+}
+
+
+@pytest.mark.parametrize("lines", [scan_lines, redact_lines])
+@pytest.mark.parametrize("bad", BAD)
+def test_a_bad_line_is_named_by_number_only_and_holds_no_other(
+    lines: Callable[..., Iterator[dict]], bad: str
+) -> None:
+    done = []
     with pytest.raises(DonationError, match="line 2 ") as caught:
-        list(scan_lines([line("170389-1234"), bad]))
+        for one in lines([GOOD, bad, '{"id": "b", "text": ""}']):
+            done.append(one["id"])
+    assert done == ([7, 7, "b"] if bad == GOOD else [7, "b"])
+    assert BAD[bad] in str(caught.value)
     assert "170389" not in str(caught.value)
+
+
+def test_many_bad_lines_are_counted() -> None:
+    with pytest.raises(DonationError, match=r"line 10 .* and 90 others"):
+        list(scan_lines(["{"] * 100))
+
+
+def command(*arguments: str, stdin: bytes, **patched: object) -> Result:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in patched.items():
+            patch.setattr(guarded, name, value)
+        return CliRunner().invoke(main, ["privacy", *arguments, "-"], input=stdin)
+
+
+def test_the_commands_write_what_they_can_and_tell_what_they_cannot() -> None:
+    lines = [line(f"Anne gik i en {TRIGGER}."), "Anne Bundgaard", line("67 12 34 56", 8)]
+    for name in ("scan", "redact"):
+        done = command(name, stdin="\n".join(lines).encode(), ENGINE="tests.engines:raising")
+        assert done.exit_code == 1
+        written = [json.loads(one) for one in done.stdout.splitlines()]
+        assert [len(one["spans"]) for one in written] == [0, 1]
+        assert "1 of 2 documents could not be searched (recogniser-error 1)" in done.stderr
+        assert "line 2 " in done.stderr
+        assert "Anne" not in done.stderr + done.stdout
+        whole = command(name, stdin="\n".join(lines[::2]).encode(), ENGINE="tests.engines:raising")
+        assert whole.exit_code == 3
+        assert command(name, stdin=lines[2].encode()).exit_code == 0
+
+
+def test_characters_that_are_none_come_back_as_they_came() -> None:
+    stdin = b'{"id": "\\ud800", "text": "x \\ud800 y"}'
+    done = command("redact", stdin=stdin)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["text"] == "x \ud800 y"
 
 
 def test_the_score_counts_spans_found_whole_and_look_alikes() -> None:

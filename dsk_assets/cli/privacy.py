@@ -2,8 +2,10 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -18,32 +20,73 @@ def privacy() -> None:
 privacy.add_command(review)
 
 
+UNSEARCHED = 3
+"""Exit status where all lines were read and some texts could not be searched."""
+
+
 @privacy.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="surrogateescape"))
 def scan(file: TextIO) -> None:
     """Find spans: read {"id", "text"} lines from FILE (- for standard input), write findings.
 
     Each line of output is {"id", "spans": [{"start", "end", "label", "score"}], "flags"}; offsets
     count Unicode code points, and end is the place after the last. Progress goes to standard error.
+
+    A text on which the search failed, hung or crashed has no spans and the flag recogniser-error
+    or recogniser-stopped; the others go on, and the exit status is 3. Lines that are no documents
+    are named at the end, with exit status 1; all other lines are written.
     """
-    from dsk_assets.lake.progress import shown
     from dsk_assets.privacy.scan import scan_lines
 
-    with shown():
-        for found in scan_lines(file):
-            sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
+    _write(scan_lines(file))
 
 
 @privacy.command()
-@click.argument("file", type=click.File("r", encoding="utf-8"))
+@click.argument("file", type=click.File("r", encoding="utf-8", errors="surrogateescape"))
 def redact(file: TextIO) -> None:
-    """Read {"id", "text"} lines from FILE (- for standard input), write them redacted."""
-    from dsk_assets.lake.progress import shown
+    """Read {"id", "text"} lines from FILE (- for standard input), write them redacted.
+
+    Each line of output is {"id", "text", "withheld", "spans", "flags"}. A document that is
+    withheld has no text and the reason: density, or recogniser-error or recogniser-stopped where
+    the search failed, hung or crashed. In the latter cases the exit status is 3. Lines that are
+    no documents are named at the end, with exit status 1; all other lines are written.
+    """
     from dsk_assets.privacy.scan import redact_lines
 
-    with shown():
-        for document in redact_lines(file):
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    _write(redact_lines(file))
+
+
+def _write(found: Iterable[dict[str, Any]]) -> None:
+    """Write *found* as JSON lines, and say at the end how many texts could not be searched."""
+    from dsk_assets.lake.progress import shown
+    from dsk_assets.privacy.redact import ERROR, STOPPED
+
+    out = sys.stdout.buffer
+    done = 0
+    unsearched: Counter[str] = Counter()
+    try:
+        with shown():
+            for document in found:
+                written = json.dumps(document, ensure_ascii=False) + "\n"
+                out.write(written.encode("utf-8", "backslashreplace"))
+                done += 1
+                said = {*document["flags"], document.get("withheld")}
+                unsearched.update({ERROR, STOPPED} & said)
+    finally:
+        out.flush()
+        if unsearched:
+            counts = ", ".join(
+                f"{reason} {number}" for reason, number in sorted(unsearched.items())
+            )
+            click.echo(
+                f"{unsearched.total()} of {done} documents could not be searched ({counts}); "
+                "their text must not be used.\n"
+                f"{unsearched.total()} af {done} dokumenter kunne ikke gennemsøges; "
+                "deres tekst må ikke bruges.",
+                err=True,
+            )
+    if unsearched:
+        raise click.exceptions.Exit(UNSEARCHED)
 
 
 @privacy.command()

@@ -1,54 +1,59 @@
-"""Personal data in JSON lines, without Dagster or a lake: find it, or write the text without it."""
+"""Personal data in JSON lines, without Dagster or a lake: find it, or write the text without it.
+
+Texts are searched in a process of their own (:mod:`dsk_assets.privacy.guarded`), so that one on
+which a recogniser hangs or crashes is withheld and the others go on.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from dsk_assets.consortium.policy import PersonalDataPolicy
 from dsk_assets.errors import DonationError
 from dsk_assets.lake.progress import track
-from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, RecogniserFault, analyser
 from dsk_assets.privacy.guarded import guarded
-from dsk_assets.privacy.redact import ERROR, Span, check, resolve
-from dsk_assets.privacy.special import categories, persons
+from dsk_assets.privacy.redact import Span, check
+
+_EVERYTHING = PersonalDataPolicy(max_density=float("inf"))
+"""Nothing is kept and nothing is withheld, unless it could not be searched."""
+_NAMED = 10
+"""So many lines with a problem are named; the others are counted."""
 
 
-def scan_lines(
-    lines: Iterable[str], engine: Analyser | None = None, min_score: float = MIN_SCORE
-) -> Iterator[dict[str, Any]]:
-    """For each ``{"id", "text"}`` line what was found, without overlaps.
+def scan_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """For each ``{"id", "text"}`` line what was found, without overlaps, in the lines' order.
 
     ``{"id", "spans": [{"start", "end", "label", "score"}], "flags": [...]}``; flags are special
-    categories of personal data, or ``recogniser-error`` for a text that could not be searched.
+    categories of personal data, or ``recogniser-error`` or ``recogniser-stopped`` for a text that
+    could not be searched. Raises :class:`DonationError` at the end where lines were no documents
+    or an id came twice; see :class:`_Documents`.
     """
-    engine = engine or analyser()
-    for identity, text in track(_documents(lines), "scan", unit="documents"):
-        try:
-            found = engine.find(text, min_score)
-        except RecogniserFault:
-            yield {"id": identity, "spans": [], "flags": [ERROR]}
-            continue
-        flags = categories(text, persons(found))
+    for identity, text in track(documents := _Documents(lines), "scan", unit="documents"):
+        (treatment,) = guarded().treat([text], _EVERYTHING)
         spans = [
-            {"start": f.start, "end": f.end, "label": f.entity, "score": f.score}
-            for f in resolve(found)
+            {"start": s.source_start, "end": s.source_end, "label": s.entity, "score": s.score}
+            for s in treatment.spans
         ]
-        yield {"id": identity, "spans": spans, "flags": list(flags)}
+        flags = [treatment.reason] if treatment.reason else list(treatment.categories)
+        yield {"id": identity, "spans": spans, "flags": flags}
+    documents.demand_all()
 
 
 def redact_lines(
     lines: Iterable[str], policy: PersonalDataPolicy | None = None
 ) -> Iterator[dict[str, Any]]:
-    """For each ``{"id", "text"}`` line ``{"id", "text", "withheld", "spans", "flags"}``.
+    """For each ``{"id", "text"}`` line ``{"id", "text", "withheld", "spans", "flags"}``, in order.
 
     ``text`` is the redacted text, or None where ``withheld`` says why there is none:
     ``recogniser-error``, ``recogniser-stopped``, ``density`` or ``special-category``. ``spans``
     map places: what stands at ``start:end`` of the redacted text has taken the place of
-    ``source_start:source_end``. ``flags`` are special categories of personal data.
+    ``source_start:source_end``. ``flags`` are special categories of personal data. Raises
+    :class:`DonationError` as :func:`scan_lines` does.
     """
     policy = policy or PersonalDataPolicy()
     check(policy)
-    for identity, text in track(_documents(lines), "redact", unit="documents"):
+    for identity, text in track(documents := _Documents(lines), "redact", unit="documents"):
         (treatment,) = guarded().treat([text], policy)
         yield {
             "id": identity,
@@ -57,6 +62,7 @@ def redact_lines(
             "spans": [_placed(span) for span in treatment.spans],
             "flags": list(treatment.categories),
         }
+    documents.demand_all()
 
 
 def _placed(span: Span) -> dict[str, Any]:
@@ -70,17 +76,65 @@ def _placed(span: Span) -> dict[str, Any]:
     }
 
 
-def _documents(lines: Iterable[str]) -> Iterator[tuple[Any, str]]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-            identity, text = document["id"], document["text"]
-        except (ValueError, KeyError, TypeError):
-            document, identity, text = None, None, None
-        if not isinstance(text, str):
+@dataclass
+class _Documents:
+    """The documents in *lines*; what is wrong with a line is noted and does not hold the others.
+
+    A line that is no document is left out. One whose id came before is given all the same: both
+    are in the output.
+    """
+
+    lines: Iterable[str]
+    problems: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def __iter__(self) -> Iterator[tuple[str | int, str]]:
+        seen: set[int] = set()
+        for number, line in enumerate(self.lines, 1):
+            if not line.strip():
+                continue
+            try:
+                identity, text = _parsed(line)
+            except ValueError as error:
+                self._note(f"line {number} {error}")
+                continue
+            mark = hash((type(identity), identity))
+            if mark in seen:
+                self._note(f"line {number} has an id that came before; both are in the output")
+            seen.add(mark)
+            yield identity, text
+
+    def demand_all(self) -> None:
+        """Raise :class:`DonationError` that names the lines with a problem, if there were any."""
+        if self.problems:
+            others = [f"and {self.more} others"] if self.more else []
             raise DonationError(
-                f'line {number} is no JSON object with "id" and "text" — correct the file'
+                "; ".join([*self.problems, *others])
+                + " — the other lines are done; correct the file"
             )
-        yield identity, text
+
+    def _note(self, problem: str) -> None:
+        if len(self.problems) < _NAMED:
+            self.problems.append(problem)
+        else:
+            self.more += 1
+
+
+def _parsed(line: str) -> tuple[str | int, str]:
+    """Id and text of *line*; a ``ValueError`` says what it lacks, without a word of it."""
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("is not in UTF-8") from None
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError('is no JSON object with "id" and "text"') from None
+    if not isinstance(document, dict) or not {"id", "text"} <= document.keys():
+        raise ValueError('is no JSON object with "id" and "text"')
+    identity, text = document["id"], document["text"]
+    if isinstance(identity, bool) or not isinstance(identity, str | int):
+        raise ValueError('has an "id" that is neither text nor a whole number')
+    if not isinstance(text, str):
+        raise ValueError('has a "text" that is no text')
+    return identity, text
