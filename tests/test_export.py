@@ -16,8 +16,9 @@ from dsk_assets.corpus.export import FORMATS, export
 from dsk_assets.corpus.release import open_release
 from dsk_assets.errors import NotAdmittedError, StorageError
 from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.merkle import inclusion_proof, leaf_hash, root_of, verify_inclusion
 from dsk_assets.intake.manifest_file import read_manifest
-from dsk_assets.lake.digests import sha256_file
+from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import PROJECT_ROOT
 from tests.corpora import donate, open_catalog, released, texts, tokenise
@@ -141,6 +142,20 @@ def test_exports_are_listed_closed_to_others_and_the_same_twice(
         assert path.stat().st_mode & 0o077 == 0
     assert {entry["path"] for entry in listing["files"]} == set(files) - {"export.json"}
     assert listing["digest"] == catalog.require("corpus/release", "1.0.0").digest
+
+
+def test_one_file_can_be_proven_to_be_part_of_an_export(catalog: Catalog, tmp_path: Path) -> None:
+    """With the root alone, and a few hashes of the tree (RFC 9162)."""
+    export(catalog, "1.0.0", "dolma", tmp_path / "out")
+    listing = json.loads((tmp_path / "out/export.json").read_text())
+    leaves = [bytes.fromhex(entry["leaf"]) for entry in listing["files"]]
+    place = len(leaves) // 2
+    path = tmp_path / "out" / listing["files"][place]["path"]
+    named = {"path": path.name, "sha256": sha256_file(path), "bytes": path.stat().st_size}
+    proof = inclusion_proof(place, len(leaves), lambda start, end: root_of(leaves[start:end]))
+    given = (place, len(leaves), proof, bytes.fromhex(listing["root"]))
+    assert verify_inclusion(leaf_hash(canonical_json(named)), *given)
+    assert not verify_inclusion(leaf_hash(canonical_json(named | {"bytes": 1})), *given)
 
 
 def test_nothing_is_overwritten_and_nothing_unjudged_leaves(

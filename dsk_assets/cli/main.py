@@ -175,7 +175,7 @@ def export(version: str, format_name: str, out: Path) -> None:
 
     megatron: <donation>.bin and .idx with blend.txt. dolma: tokens as .npy with .csv.gz. dynaword:
     Parquet with id, text, source, added, created and token_count, of the donations whose text may
-    be published. export.json lists every file with its SHA-256.
+    be published. export.json lists every file with its SHA-256 and Merkle leaf.
     """
     from dsk_assets.corpus.export import export as write
 

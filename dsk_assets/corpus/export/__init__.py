@@ -15,6 +15,7 @@ from dsk_assets.corpus.release import OpenedRelease, open_release
 from dsk_assets.errors import StorageError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.merkle import leaf_hash, root_of
 from dsk_assets.lake.digests import canonical_json, sha256_file
 
 FORMATS: Mapping[str, Callable[[Catalog, OpenedRelease, Path], None]] = {
@@ -29,8 +30,10 @@ def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[
     """Write release *version* to the new folder *out*; returns the names of its files.
 
     ``export.json`` lists every file with its SHA-256 and size, so that a copy can be checked at
-    the other end. Demands gate ``composition`` of the release, as training does. Files can be read
-    by their owner alone. Raises :class:`StorageError` where *out* already holds something.
+    the other end, and with its Merkle leaf: the hash (RFC 9162, section 2.1) of the canonical JSON
+    of path, SHA-256 and bytes. ``root`` is that of the tree over all of them, in order. Demands
+    gate ``composition`` of the release, as training does. Files can be read by their owner alone.
+    Raises :class:`StorageError` where *out* already holds something.
     """
     if out.exists() and any(out.iterdir()):
         raise StorageError(
@@ -51,11 +54,15 @@ def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[
             }
             for path in paths
         ]
+        leaves = [leaf_hash(canonical_json(entry)) for entry in listing]
         content = {
             "release": version,
             "digest": release.snapshot.digest,
             "format": format_name,
-            "files": listing,
+            "root": root_of(leaves).hex(),
+            "files": [
+                entry | {"leaf": leaf.hex()} for entry, leaf in zip(listing, leaves, strict=True)
+            ],
         }
         (folder / LISTING).write_bytes(canonical_json(content))
         for path in [*paths, folder / LISTING]:
