@@ -14,6 +14,8 @@ THRESHOLD = 0.25
 
 _UNLISTED, _SURE, _NEVER = 0.55, 0.6, 2.0
 _LEAST_SCORE = 0.4
+_ABBREVIATION = 5
+"""Letters of a word in capitals that is as likely an abbreviation (IBAN) as a name."""
 _GLUE = {"@", "_", "/", "\\"}
 """What joins a word to an address or a path."""
 _ALONE = re.compile(r"[^\W\d_]+['’´]?")
@@ -38,13 +40,15 @@ class CrfNameRecognizer(DanishRecognizer):
 
 
 def _least(text: str, start: int, end: int) -> float:
-    """How probable a name must be here: more where a capital says nothing."""
+    """How probable a name must be here: more where capitals say nothing or abbreviate."""
     name = text[start:end]
     if _ALONE.fullmatch(name) is None:
         return THRESHOLD
     found = marks(name)
     if name.islower():
         return _UNLISTED if found else _NEVER
+    if name.isupper() and len(name) <= _ABBREVIATION:
+        return _SURE
     if not sentence_start(text, start):
         return THRESHOLD
     heading = text[end : end + 1] in ("\n", ":", "")
