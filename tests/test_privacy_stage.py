@@ -7,13 +7,14 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 
+from dsk_assets.defs import metadata
 from dsk_assets.errors import NotAdmittedError, SettingsError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_json, sha256_text
 from dsk_assets.lake.store import Zone
-from dsk_assets.privacy import guarded, stage
+from dsk_assets.privacy import guarded, scores, stage
 from dsk_assets.privacy.stage import CANARY, DOCUMENT, PII_OUTCOME, PII_SPAN, personal_data
 from dsk_assets.settings import load_settings
 from tests.engines import TRIGGER
@@ -237,3 +238,26 @@ def test_the_statement_names_the_digests_of_policy_recognisers_and_lists(
     config = build["internalParameters"]["config"]
     assert config["policyDigest"] == sha256_json(config["policy"])
     assert len(config["digests"]["recognisers"]) == len(config["digests"]["names.tsv"]) == 64
+
+
+def test_the_ui_shows_findings_actions_canaries_and_measured_recall(
+    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = metadata.of_snapshot(snapshot)
+    rows = {
+        cells[0]: cells
+        for line in told["personal data"].value.splitlines()[2:]
+        for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
+    }
+    [cpr] = [number for name, number in snapshot.counts["findings"].items() if name == "DK_CPR"]
+    assert rows["DK_CPR"] == ["DK_CPR", str(cpr), "1", "", "", "", "0 of 120", _recall("DK_CPR")]
+    assert rows["MAC"][-1] == "not measured"
+    assert told["recall was measured with"] == "these recognisers, lists and models"
+    assert not any(value in str(told) for value in VALUES)
+    other = {**scores.stored(), "digests": {}}
+    monkeypatch.setattr("dsk_assets.defs.filtering.shown.stored", lambda: other)
+    assert "OTHER recognisers" in metadata.of_snapshot(snapshot)["recall was measured with"]
+
+
+def _recall(entity: str) -> str:
+    return f"{scores.lowest_recall()[entity]:.1%}"

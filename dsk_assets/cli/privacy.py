@@ -90,17 +90,28 @@ def _write(found: Iterable[dict[str, Any]]) -> None:
 
 
 @privacy.command()
-@click.argument("labelled", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "labelled", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--json", "as_json", is_flag=True, help="Counts as JSON instead of tables.")
-def evaluate(labelled: Path, as_json: bool) -> None:
+def evaluate(labelled: Path | None, as_json: bool) -> None:
     """Score recall and leak by type and by group on a LABELLED set of JSON lines.
 
     Each line is {"id", "text", "spans": [{"start", "end", "label", "group"?}], "decoys"?}: see
-    docs/privacy.md, which also names scripts that make such sets.
+    docs/privacy.md, which also names scripts that make such sets. Without LABELLED, show the
+    scores that were measured when this version was made, on the sets it carries and generates.
     """
     from dsk_assets.lake.progress import shown
+    from dsk_assets.privacy import scores
+    from dsk_assets.privacy.evaluate import Score
     from dsk_assets.privacy.evaluate import evaluate as score
 
+    if labelled is None:
+        found = scores.stored()
+        named = {name: Score.of_counts(counts).markdown() for name, counts in found["sets"].items()}
+        tables = "\n\n".join(f"{name}\n\n{table}" for name, table in named.items())
+        click.echo(json.dumps(found, indent=2) if as_json else tables)
+        return
     with shown():
         outcome = score(labelled)
     click.echo(json.dumps(outcome.counts(), indent=2) if as_json else outcome.markdown())

@@ -8,6 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dsk_assets.defs.filtering.shown import of_search
 from dsk_assets.evidence.admission import Decision
 from dsk_assets.evidence.catalog import Snapshot
 from dsk_assets.lake.store import Zone
@@ -21,7 +22,8 @@ HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles", "lines"})
 
 def of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Metadata of one materialisation; restricted ones get no preview."""
-    return recorded(snapshot) | _tables(snapshot) | _published(snapshot) | _plots(snapshot)
+    drawn = _plots(snapshot) | of_search(snapshot)
+    return recorded(snapshot) | drawn | _tables(snapshot) | _published(snapshot)
 
 
 def recorded(snapshot: Snapshot) -> dict[str, Any]:

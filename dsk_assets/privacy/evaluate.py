@@ -102,6 +102,18 @@ class Score:
             "look_alikes": _found(self.decoys),
         }
 
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, Any]) -> "Score":
+        """The score whose :meth:`counts` these are."""
+        return cls(
+            {name: Tally(**one) for name, one in counts["types"].items()},
+            {name: Tally(**one) for name, one in counts["groups"].items()},
+            {name: Tally(**one) for name, one in counts["look_alikes"].items()},
+            counts["documents"],
+            counts["with_personal_data"],
+            counts["leaking"],
+        )
+
 
 def _found(tallies: Mapping[str, Tally]) -> dict[str, dict[str, int]]:
     return {n: {"spans": t.spans, "found": t.found} for n, t in sorted(tallies.items())}

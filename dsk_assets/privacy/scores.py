@@ -42,5 +42,21 @@ def measured() -> dict[str, Any]:
     }
 
 
+def stored() -> dict[str, Any]:
+    """The counts and digests of the last measurement, as the package carries them."""
+    content: dict[str, Any] = json.loads(SCORES.read_bytes())
+    return content
+
+
+def lowest_recall() -> dict[str, float]:
+    """For each type the share of its labelled spans that was found, in the set with the least."""
+    recall: dict[str, float] = {}
+    for counts in stored()["sets"].values():
+        for entity, one in counts["types"].items():
+            if one["spans"]:
+                recall[entity] = min(recall.get(entity, 1.0), one["found"] / one["spans"])
+    return recall
+
+
 if __name__ == "__main__":
     SCORES.write_text(json.dumps(measured(), indent=2) + "\n", "utf-8")

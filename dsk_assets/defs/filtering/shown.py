@@ -1,0 +1,52 @@
+"""What the UI shows of the search for personal data: counts and measured recall, never a value."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from dsk_assets.evidence.catalog import Snapshot
+from dsk_assets.privacy.scores import lowest_recall, stored
+
+ASSET = "filtering/personal_data"
+ACTIONS = ("placeholder", "pseudonym", "generalise", "keep")
+
+
+def of_search(snapshot: Snapshot) -> dict[str, Any]:
+    """Metadata of one ``filtering/personal_data``; nothing for other assets.
+
+    A table with a row for each type: findings, what was done with them, canaries missed of those
+    planted, and the recall that was measured, in the set where it is lowest. Findings are of kept
+    and withheld documents; actions are of kept ones alone.
+    """
+    if snapshot.asset != ASSET:
+        return {}
+    actions = Counter(
+        (row["entity_type"], row["action"])
+        for row in snapshot.table("pii_span", ["entity_type", "action"]).to_pylist()
+    )
+    planted: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
+    for row in snapshot.table("canary").to_pylist():
+        planted[row["entity_type"]] += row["planted"]
+        missed[row["entity_type"]] += row["missed"]
+    findings: Mapping[str, int] = snapshot.counts["findings"]
+    recall = lowest_recall()
+    lines = [
+        f"| type | findings | {' | '.join(ACTIONS)} | canaries missed | measured recall |",
+        "|---|" + "---:|" * (len(ACTIONS) + 3),
+    ]
+    for entity in sorted({*findings, *planted}):
+        done = " | ".join(str(actions[entity, action] or "") for action in ACTIONS)
+        canaries = f"{missed[entity]} of {planted[entity]}" if planted[entity] else ""
+        share = f"{recall[entity]:.1%}" if entity in recall else "not measured"
+        lines.append(f"| {entity} | {findings.get(entity, 0)} | {done} | {canaries} | {share} |")
+    config = snapshot.statement["predicate"]["buildDefinition"]["internalParameters"]["config"]
+    same = config["digests"] == stored()["digests"]
+    return {
+        "personal data": dg.MetadataValue.md("\n".join(lines)),
+        "recall was measured with": "these recognisers, lists and models"
+        if same
+        else "OTHER recognisers, lists or models: run python -m dsk_assets.privacy.scores",
+    }
