@@ -220,6 +220,27 @@ def test_many_pairs_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch
     assert made.similarity(one, other).tolist() == at_once
 
 
+def test_comparisons_grow_with_the_documents_where_many_agree_in_a_band_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dsk_assets.filters.clusters.SURVIVORS", 3)
+    texts = {f"d{number:02}": prose(number) for number in range(20)}
+    frame = candidates(texts, bands=sign(pl.Series([prose(0)] * 20))["bands"].to_pylist())
+    kept = dict(frame.select("doc_id", "shingles").iter_rows())
+    pairs: list[tuple[int, int]] = []
+
+    class Counted(Sketches):
+        def similarity(self, one: Any, other: Any) -> Any:
+            pairs.extend(zip(one.tolist(), other.tolist(), strict=True))
+            return super().similarity(one, other)
+
+    def counted(ids: pl.Series) -> Sketches:
+        return Counted(**vars(sketches([kept[name] for name in ids])))
+
+    assert find_with(frame.drop("shingles"), counted).is_empty()
+    assert len(pairs) == len(set(pairs)) == 19 + 18 + 17
+
+
 def test_sketches_are_read_for_the_documents_in_question(tmp_path: Path) -> None:
     texts = {f"d{number}": prose(number) for number in range(6)}
     binaries = sign(pl.Series(list(texts.values())))["shingles"]

@@ -4,6 +4,10 @@ Banding (Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, chapter 3) 
 that agree in all six hashes of one of 21 bands: 99.8 % of the pairs at Jaccard 0.8. A pair counts
 when its sketches have 0.8 or more in common. Every document that is dropped resembles its survivor
 itself: chains of ever less similar texts do not form.
+
+Texts from one template may agree in a band and resemble one another too little, in any number. So
+a document is compared with no more than the first :data:`SURVIVORS` survivors of each of its bands;
+two texts at Jaccard 0.8 share five or six bands, so it would have to miss its survivor in all.
 """
 
 from collections.abc import Callable
@@ -16,6 +20,8 @@ from dsk_assets.filters.signatures import BANDS
 from dsk_assets.filters.sketches import Sketches
 
 THRESHOLD = 0.8
+SURVIVORS = 64
+"""Survivors of one band with which a document is compared, the preferred ones first."""
 
 CANDIDATE = {
     "doc_id": pl.String,
@@ -98,10 +104,11 @@ def _near(chosen: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]) -> pl
 
     Rows of *chosen* are in the order in which documents are preferred. A document that comes
     first in each of its bands survives and takes those that resemble it; then the next ones do.
-    The survivors are those that taking the documents one by one in this order would leave.
+    The survivors are those that taking the documents one by one in this order would leave, unless
+    a band has more than :data:`SURVIVORS`.
     """
     droppable = chosen["drop_near"].to_numpy()
-    bands = _bands(chosen["bands"])
+    bands = _bands(chosen["bands"]).with_columns(compared=pl.lit(0, pl.UInt32))
     shared = bands["document"].unique().sort()
     evidence = sketches(chosen["doc_id"].gather(shared))
     taken = [pl.DataFrame(schema=_TAKEN)]
@@ -109,7 +116,8 @@ def _near(chosen: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]) -> pl
         bands = bands.with_columns(first=pl.col("document").min().over("band"))
         behind = pl.col("document") != pl.col("first")
         waiting = bands.filter(behind)["document"].unique()
-        ready = bands.filter(~pl.col("first").is_in(waiting.implode()))
+        is_ready = ~pl.col("first").is_in(waiting.implode())
+        ready = bands.filter(is_ready)
         pairs = (
             ready.filter(behind).select("document", survivor="first").unique(maintain_order=True)
         )
@@ -123,8 +131,11 @@ def _near(chosen: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]) -> pl
         )
         taken.append(similar)
         settled = pl.concat([similar["document"], ready["first"]]).unique()
-        bands = bands.filter(~pl.col("document").is_in(settled.implode())).filter(
-            pl.col("band").is_duplicated()
+        bands = (
+            bands.with_columns(compared=pl.col("compared") + is_ready.cast(pl.UInt32))
+            .filter(~pl.col("document").is_in(settled.implode()))
+            .filter(pl.col("compared") < SURVIVORS)
+            .filter(pl.col("band").is_duplicated())
         )
     return pl.concat(taken)
 

@@ -19,7 +19,7 @@ from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/duplicates"
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "cluster_id": pa.string(),
