@@ -128,7 +128,7 @@ def shown(home: Home, instance: dg.DagsterInstance) -> dg.DagsterInstance:
             event = dg.AssetMaterialization(
                 dg.AssetKey(asset.split("/")),
                 partition=partition,
-                metadata=metadata.of_snapshot(snapshot),
+                metadata=metadata.recorded(snapshot),
                 tags={"dagster/data_version": f"sha256:{snapshot.digest}"},
             )
             instance.report_runless_asset_event(event)

@@ -20,6 +20,7 @@ from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.store import Zone
 from dsk_assets.records.summary import summary
+from dsk_assets.records.terminal import text
 from dsk_assets.settings import load_settings
 from tests.night import small_consortium
 from tests.support import admit, seed
@@ -150,7 +151,7 @@ def test_what_cannot_be_landed_stands_among_the_failures_until_it_is_put_right(
     told = {failure.partition: failure.message for failure in summary(catalog).failures}
     assert told["bad"].endswith("correct version:")
     assert "there is no manifest" in told["empty"]
-    assert "there is no manifest" in summary(catalog).as_text()
+    assert "there is no manifest" in text(summary(catalog))
     make_donation(bad, {"a.txt": b"x"})
     (consortium / "donations" / "empty").rmdir()
     assert receive_all(catalog) == []
