@@ -136,17 +136,7 @@ def load_settings(**overrides: object) -> Settings:
             f"DSK_COUNTRY is {settings.country!r}, which is not an EU member state: donated data "
             "may not leave the EU. Run on a host inside the EU and name its country, such as DK."
         )
-    address = urlsplit(settings.openlineage_url)
-    if address.username or address.password:
-        raise SettingsError(
-            "DSK_OPENLINEAGE_URL holds a name or password, and addresses are shown in reports — "
-            "give a token in DSK_OPENLINEAGE_TOKEN instead"
-        )
-    if address.scheme not in ("", "http", "https"):
-        raise SettingsError(
-            f"DSK_OPENLINEAGE_URL is {settings.openlineage_url!r}: name an http or https address, "
-            "such as http://127.0.0.1:5000/api/v1/lineage"
-        )
+    _check_address(settings.openlineage_url)
     scheme, found, _ = settings.lake_url.partition("://")
     if found and scheme != "s3":
         raise SettingsError(
@@ -168,3 +158,22 @@ def load_settings(**overrides: object) -> Settings:
             f"data may not leave the EU. Use one of {', '.join(sorted(EU_REGIONS))}."
         )
     return settings
+
+
+def _check_address(url: str) -> None:
+    """Whether events can be sent to *url*; :class:`SettingsError` otherwise."""
+    try:
+        address = urlsplit(url)
+        usable = address.scheme in ("http", "https") and address.hostname and address.port != 0
+    except ValueError:
+        address, usable = urlsplit(""), False
+    if address.username or address.password:
+        raise SettingsError(
+            "DSK_OPENLINEAGE_URL holds a name or password, and addresses are shown in reports — "
+            "give a token in DSK_OPENLINEAGE_TOKEN instead"
+        )
+    if url and (not usable or not url.isprintable() or " " in url):
+        raise SettingsError(
+            f"DSK_OPENLINEAGE_URL is {url!r}: name an http or https address, "
+            "such as http://127.0.0.1:5000/api/v1/lineage"
+        )

@@ -188,6 +188,17 @@ def test_dagsters_database_wiped(home: Home, shown: dg.DagsterInstance):
     assert RUN in fault.detail
 
 
+def test_runs_that_dagster_says_ended_badly_hide_nothing(home: Home, shown: dg.DagsterInstance):
+    """Whoever can write into its database can say so of any run, and remove what it made."""
+    shown.wipe_assets([dg.AssetKey(["corpus", "release"])])
+    failed = dg.DagsterRun("nightly", run_id=RUN, status=dg.DagsterRunStatus.FAILURE)
+    shown.run_storage.add_run(failed)
+    report = verify(home.catalog("dsk"), told=told(home.catalog("dsk"), shown))
+    (limit,) = [fault for fault in report.faults if fault.code.startswith("dagster-")]
+    assert (limit.code, limit.place, limit.is_limit) == ("dagster-unfinished", f"run {RUN}", True)
+    assert compared(home, shown) == {}, "the run that verifies is under way for sure"
+
+
 def test_what_was_made_outside_dagster_is_not_missed_there(home: Home, shown: dg.DagsterInstance):
     make(home.catalog("dsk"), "study/by-hand", files={"a.json": 1})
     sequencer.append_new(home.catalog())

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from dsk_assets.cli.main import main
 from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence import attestations, details, keys, log, predicates, proofs, sequencer
+from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.log_index import LogIndex
 from dsk_assets.evidence.notes import NoteKey
 from dsk_assets.evidence.statements import Source
@@ -80,6 +81,17 @@ def appended(home: Home, path: Path, **changes: object) -> Report:
     }  # fmt: skip
     log.Log(home.settings, home.catalog().lake).append([canonical_json(entry)])
     return checked(home)
+
+
+def read_by(catalog: Catalog, asset: str, partition: str) -> list[Snapshot]:
+    """What the newest statement of an asset partition names as its inputs, all of one donation."""
+    build = catalog.require(asset, partition).statement["predicate"]["buildDefinition"]
+    return [
+        catalog.require(one["uri"].removeprefix("dsk:").split("[")[0], partition).only(
+            *one["annotations"].get("only", [""])
+        )
+        for one in build["resolvedDependencies"]
+    ]
 
 
 def test_an_untouched_lake_has_no_fault(home: Home):
@@ -171,13 +183,7 @@ def test_inputs_of_a_frozen_asset_shortened_at_a_fan_in_of_150(home: Home):
 def test_text_from_outside_among_the_inputs_of_shards(home: Home):
     catalog = home.catalog("dsk")
     scraped = Source("consortium/scraped.txt", "5" * 64)
-    named = catalog.require("corpus/shards", DONATIONS[0]).statement["predicate"]
-    read = [
-        catalog.require(one["uri"].removeprefix("dsk:").split("[")[0], DONATIONS[0]).only(
-            *one["annotations"].get("only", [""])
-        )
-        for one in named["buildDefinition"]["resolvedDependencies"]
-    ]
+    read = read_by(catalog, "corpus/shards", DONATIONS[0])
     make(catalog, "corpus/shards", DONATIONS[0], *read, scraped)
     sequencer.append_new(catalog)
     report = checked(home)
@@ -200,9 +206,72 @@ def test_a_gate_that_judged_another_asset(home: Home):
     other = make(catalog, GATE, RELEASE, catalog.require("corpus/shards", DONATIONS[0]), admitted=1,
                  files={"verdict.json": {}, "result.json": {}})  # fmt: skip
     make(catalog, "training/run", "demo", made, other.only("verdict.json"))
-    with pytest.raises(Exception):  # noqa: B017  # no test result follows from such a decision
-        sequencer.append_new(catalog)
+    sequencer.append_new(catalog)
+    found = codes(checked(home))
+    assert {"gate-other-bytes", "attestation-missing"} <= found, "no test result follows from it"
+
+
+def test_a_gate_that_judged_another_donation(home: Home):
+    catalog = home.catalog("dsk")
+    search, other = (catalog.require("filtering/personal_data", key) for key in DONATIONS)
+    decision = make(catalog, "gate/personal_data", DONATIONS[0], other, admitted=1,
+                    files={"verdict.json": {}, "result.json": {}})  # fmt: skip
+    approval = catalog.require("gate/approval", DONATIONS[0]).only("verdict.json")
+    make(catalog, "filtering/quality", DONATIONS[0], search, approval,
+         decision.only("verdict.json"))  # fmt: skip
+    sequencer.append_new(catalog)
     assert "gate-other-bytes" in codes(checked(home))
+
+
+def test_shards_of_a_search_that_no_gate_has_judged(home: Home):
+    """Somebody with all keys searches anew, finds less, and goes on with the old admission."""
+    catalog = home.catalog("dsk")
+    key = DONATIONS[0]
+    search = make(
+        catalog, "filtering/personal_data", key, *read_by(catalog, "filtering/personal_data", key),
+        files={"document/part-0.json": ["less was found"], "pii_span/part-0.json": []},
+    ).only("document/")  # fmt: skip
+    admitted = catalog.require("filtering/admitted", key)
+    decisions = make(catalog, "filtering/decisions", key, search, admitted)
+    make(catalog, "corpus/shards", key, decisions, search, admitted)
+    sequencer.append_new(catalog)
+    report = checked(home)
+    assert codes(report) == {"gate-other-bytes"}
+    places = {fault.place.split("/")[3] for fault in report.faults if not fault.is_limit}
+    assert places == {"decisions", "shards"}
+
+
+def test_raw_text_that_reaches_shards_by_way_of_another_asset(home: Home):
+    catalog = home.catalog("dsk")
+    key = DONATIONS[0]
+    dump = make(catalog, "study/dump", key, catalog.require("donations/documents", key))
+    make(catalog, "corpus/shards", key, *read_by(catalog, "corpus/shards", key), dump, tokens=1)
+    sequencer.append_new(catalog)
+    assert codes(checked(home)) == {"redaction-missing"}
+
+
+@pytest.mark.parametrize(
+    ("asset", "partition", "made_from"),
+    [
+        ("transparency/records", RELEASE, "filtering/admitted"),
+        ("training/checkpoint", "demo-1.0.0.step-000200", "corpus/shards"),
+        ("corpus/release", "2.0.0", "filtering/decisions"),
+    ],
+)
+def test_what_leaves_out_the_input_that_asks_for_a_gate(
+    home: Home, asset: str, partition: str, made_from: str
+):
+    catalog = home.catalog("dsk")
+    make(catalog, asset, partition, catalog.require(made_from, DONATIONS[0]), donations=0)
+    sequencer.append_new(catalog)
+    assert "inputs-incomplete" in codes(checked(home))
+
+
+def test_without_a_log_time_does_not_run_backwards(home: Home, monkeypatch: pytest.MonkeyPatch):
+    """Statements outside the log come in the order of their paths: that says nothing."""
+    monkeypatch.setattr("dsk_assets.evidence.verify.rules.CLOCKS_DIFFER", dt.timedelta(0))
+    shutil.rmtree(home.log)
+    assert codes(checked(home)) == {"log-missing"}
 
 
 def test_a_proof_that_does_not_hold_is_not_written(home: Home):

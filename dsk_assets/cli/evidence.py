@@ -213,11 +213,12 @@ def witness(
     if not key.exists():
         private.make(key)
         click.echo(f"made the witness's key {key}", err=True)
+    public = witnessing.vkey(name, key)
     is_folder = source.is_dir()
     offered = witnessing.from_folder(source) if is_folder else witnessing.from_request(source)
     pinned = witnessing.log_key(log_key) if log_key else None
     note = witnessing.cosign(offered, name, key, state, pinned)
-    click.echo(f"cosigned as {witnessing.vkey(name, key)}", err=True)
+    click.echo(f"cosigned as {public}", err=True)
     if out is None and is_folder:
         out = witnessing.witness_file(source, name)
     if out is None:

@@ -1,6 +1,8 @@
 """Entry point of ``dsk``: the group, the errors, and the everyday commands."""
 
 import json
+import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +29,24 @@ class Group(click.Group):
     """A group whose commands end with one line instead of a traceback on errors of ours."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; a :class:`DskError` becomes ``Error: …`` and exit code 1."""
+        """Run the command; a :class:`DskError` becomes ``Error: …`` and exit code 1.
+
+        So do a full disk, a folder that is not there, and files that may not be read or written.
+        """
         try:
             return super().invoke(ctx)
         except DskError as error:
             raise click.ClickException(str(error)) from None
+        except OSError as error:
+            if error.errno is None or isinstance(error, BrokenPipeError):
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{place}{os.strerror(error.errno)}") from None
+        except sqlite3.OperationalError as error:
+            raise click.ClickException(
+                f"a database below DSK_HOME cannot be used ({error}) — see whether the disk is "
+                "full, or the folder belongs to somebody else"
+            ) from None
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 SHOWN = 20
 """How many problems are listed before the rest are only counted."""
 
+DIGITS = 18
+"""A number of more digits counts no events."""
+
 
 @click.group()
 def openlineage() -> None:
@@ -76,15 +79,16 @@ class _Point(click.ParamType):  # type: ignore[type-arg]
         """*value* as a number, or as ISO 8601 in UTC where it names no offset."""
         if isinstance(value, int):
             return value
-        if value.isdecimal():
+        if value.isdecimal() and len(value) <= DIGITS:
             return int(value)
         try:
             moment = dt.datetime.fromisoformat(value)
-        except ValueError:
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+            return moment.astimezone(dt.UTC)
+        except (ValueError, OverflowError):
             self.fail(
                 f"{value!r} is neither a number nor a date such as 2026-11-25", param, context
             )
-        return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
 @openlineage.command()

@@ -62,7 +62,7 @@ def told(catalog: Catalog, instance: dg.DagsterInstance) -> Told:
                 elif differing := _differing(event, history(asset, event.partition)):
                     affected = graph.affected([same[-1].digest])
                     yield Fault("dagster-differs", place, ", ".join(differing), affected)
-        yield from _untold(instance, graph, known)
+        yield from _untold(instance, graph, known, catalog.run_id)
 
     return compare
 
@@ -118,18 +118,30 @@ def _as_text(value: object) -> str:
 
 
 def _untold(
-    instance: dg.DagsterInstance, graph: Graph, known: set[tuple[str, str | None, str]]
+    instance: dg.DagsterInstance,
+    graph: Graph,
+    known: set[tuple[str, str | None, str]],
+    own: str,
 ) -> Iterator[Fault]:
     """Statements that a run of Dagster made and that Dagster does not show.
 
-    A run that is under way, or ended badly, tells of what it made in the next one.
+    A run that is under way, or ended badly, tells of what it made in the next one; until then it
+    is a limit, since anybody can write into Dagster's database that a run ended badly. The run
+    *own*, which is verifying, is under way for sure.
     """
     ended: dict[str, bool] = {}
+    unfinished: dict[str, int] = {}
     for one in graph.made:
         if one.asset.startswith("gate/") or not is_run(one.run):
             continue
         if one.run not in ended:
             run = instance.get_run_by_id(one.run)
             ended[one.run] = run is None or run.is_success
-        if ended[one.run] and (one.asset, one.partition, one.digest_of()) not in known:
+        if (one.asset, one.partition, one.digest_of()) in known:
+            continue
+        if ended[one.run]:
             yield Fault("dagster-missing", one.key, f"run {one.run}", graph.affected([one.digest]))
+        elif one.run != own:
+            unfinished[one.run] = unfinished.get(one.run, 0) + 1
+    for name, count in unfinished.items():
+        yield Fault("dagster-unfinished", f"run {name}", f"{count} materialisations")

@@ -31,6 +31,7 @@ DONOR = "donor"
 """Signs approvals for the donor."""
 
 WITNESS = "witness"
+SCHEMES = ("ed25519", "ecdsa-sha2-nistp256")
 """Cosigns checkpoints of the log, on a machine of a member organisation."""
 
 _log = logging.getLogger(__name__)
@@ -161,7 +162,7 @@ def _parsed(text: str, name: str) -> "CryptoSigner":
             f"{name}: this is not a private key in PEM without a password — make one with "
             "`openssl genpkey -algorithm ed25519`"
         ) from None
-    if key.public_key.scheme not in ("ed25519", "ecdsa-sha2-nistp256"):
+    if key.public_key.scheme not in SCHEMES:
         raise SettingsError(
             f"{name}: keys of {key.public_key.scheme} are not supported — use Ed25519 or ECDSA "
             "on P-256"

@@ -1,5 +1,6 @@
 """Adding, replacing and revoking keys: by statements in the log, signed by keys in force."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from dsk_assets.evidence.notes import COSIGNATURE, ED25519, NoteKey
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, Key
+
+CVR = re.compile(r"[0-9]{8}")
 
 
 def add(
@@ -31,7 +34,8 @@ def add(
 def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> None:
     """Add the key that *given* writes: a vkey, or the path of a PEM file with a public key.
 
-    Raises :class:`SettingsError` for what is neither, and for a witness without a vkey.
+    Raises :class:`SettingsError` for what is neither, for a witness without a vkey, and for a
+    *holder* that is no CVR number.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -50,6 +54,15 @@ def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> No
             f"{given!r} is not a public key — give a PEM file, or for a witness the vkey that "
             "`dsk evidence witness` prints"
         ) from None
+    if public.scheme not in keys.SCHEMES:
+        raise SettingsError(
+            f"{given}: keys of {public.scheme} are not supported — use Ed25519 or ECDSA on P-256"
+        )
+    if holder is not None and not CVR.fullmatch(holder):
+        raise SettingsError(
+            "the holder of a key is named by the eight digits of its CVR number; the log keeps "
+            "it for ever, so never name a person"
+        )
     add(catalog, role, public, holder=holder, vkey=given if role == keys.WITNESS else None)
 
 

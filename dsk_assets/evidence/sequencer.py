@@ -11,7 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dsk_assets.errors import CorruptedError, DskError, MissingInputError, SettingsError
+from dsk_assets.errors import (
+    CorruptedError,
+    DskError,
+    MissingInputError,
+    SettingsError,
+    safe_message,
+)
 from dsk_assets.evidence import attestations, keys, predicates
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.derived import derived, is_source
@@ -207,8 +213,8 @@ def _derive(catalog: Catalog, path: str) -> None:
                 catalog.settings, catalog.lake, asset, made.partition, statement,
                 number=made.number,
             )  # fmt: skip
-    except (CorruptedError, MissingInputError) as error:
-        _log.warning("nothing could be derived from %s: %s", path, error)
+    except (CorruptedError, MissingInputError, KeyError, TypeError, ValueError) as error:
+        _log.warning("nothing could be derived from %s: %s", path, safe_message(error))
 
 
 def _accepted(ring: KeyRing, ordered: list[Waiting], size: int, faults: list[str]) -> list[Entry]:

@@ -120,7 +120,15 @@ def cosign(
 
 
 def vkey(name: str, key: Path) -> str:
-    """The public key of a witness, in the form in which the consortium adds it."""
+    """The public key of a witness, in the form in which the consortium adds it.
+
+    Raises :class:`SettingsError` for a name that no signed note can bear.
+    """
+    if not name or "+" in name or any(one.isspace() or not one.isprintable() for one in name):
+        raise SettingsError(
+            f"{name!r} is no name of a witness — give one without spaces and plus signs, such as "
+            "witness.member.example"
+        )
     private = ed25519(keys.load(key), str(key))
     return NoteKey(name, COSIGNATURE, private.public_key().public_bytes_raw()).vkey
 

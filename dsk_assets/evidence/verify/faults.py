@@ -193,6 +193,11 @@ TEXTS = {
         "Dagster's own records were not compared",
         "Dagsters egne optegnelser er ikke sammenlignet",
     ),
+    "dagster-unfinished": (
+        "Dagster does not show what a run has made that it says is under way or ended badly",
+        "Dagster viser ikke, hvad en kørsel har lavet, som efter dens udsagn er i gang eller"
+        " endte dårligt",
+    ),
     "no-memory": (
         "no earlier checkpoint is remembered here: a log rolled back before now would not be found",
         "intet tidligere kontrolpunkt huskes her: en log, der er rullet tilbage før nu, ville ikke"
@@ -222,6 +227,7 @@ LIMITS = frozenset(
         "no-witness",
         "witness-silent",
         "without-dagster",
+        "dagster-unfinished",
         "no-memory",
         "keys-unconfirmed",
         "development-keys",

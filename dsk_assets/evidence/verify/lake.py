@@ -154,7 +154,9 @@ def load(
     lost = {one.statement: one.path for one in entries if one.statement not in there}
     graph = Graph(statements, policy(), lost)
     if whole:
-        faults += policy_logged(graph, sha256_file(POLICY))
+        for fault in policy_logged(graph, sha256_file(POLICY)):
+            detail = f"{fault.detail} — if the platform was updated: dsk evidence append"
+            faults.append(replace(fault, detail=detail))
     everything = graph.everything()
     faults = [one if one.is_limit else replace(one, affects=everything) for one in faults]
     faults += _reaching(graph, about)

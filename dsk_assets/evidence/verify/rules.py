@@ -154,6 +154,11 @@ def _of_statement(graph: Graph, one: Statement) -> Found:
     for demand in graph.policy["demands"]:
         if demand["asset"] == one.asset:
             yield from _demand(graph, one, demand, made_by)
+    for demand in graph.policy["madeOf"]:
+        if demand["asset"] == one.asset and not any(
+            _asset(used) == demand["of"] for used in one.inputs
+        ):
+            yield "inputs-incomplete", one.place, f"it names no {demand['of']}"
     for rule in graph.policy["counted"]:
         if rule["asset"] == one.asset:
             named = sum(_asset(used) == rule["of"] for used in one.inputs)
@@ -162,7 +167,8 @@ def _of_statement(graph: Graph, one: Statement) -> Found:
                 yield "inputs-incomplete", one.place, f"{rule['of']}: {counted}"
     if one.asset.startswith(tuple(graph.policy["redactedOnly"])):
         for used in one.inputs:
-            if _asset(used) in graph.policy["unredacted"]:
+            named = not used.uri.startswith(SOURCE)
+            if named and not _asset(used).startswith(tuple(graph.policy["redactedFrom"])):
                 yield "redaction-missing", one.place, used.uri
 
 
@@ -198,6 +204,10 @@ def _demand(
                     yield "gate-missing", one.place, name
             elif needed.startswith("gate/"):
                 yield from decided(graph, one, source, decision)
+            else:  # an admission stands for the gates that it was made of
+                for gate in graph.inputs_of(decision):
+                    if graph.policy["judges"].get(gate.asset) == source.asset:
+                        yield from decided(graph, one, source, gate)
 
 
 def _names_lost(graph: Graph, one: Statement, name: str) -> bool:
@@ -210,8 +220,8 @@ def decided(graph: Graph, one: Statement, used: Statement, decision: Statement) 
         yield "gate-refused", one.place, decision.place
     judged = decision.inputs[0] if decision.inputs else None
     judges = graph.policy["judges"].get(decision.asset)
-    if judged is None or _asset(judged) != judges:
-        yield "gate-other-bytes", one.place, f"{decision.place} judged no {judges}"
+    if judged is None or judged.uri != f"dsk:{judges}[{decision.partition}]":
+        yield "gate-other-bytes", one.place, f"{decision.place} did not judge its {judges}"
     elif judged.uri == f"dsk:{used.key}" and judged.digest != used.digest_of():
         yield "gate-other-bytes", one.place, f"{decision.place} judged {judged.digest}"
     if decision.valid_until is not None and one.started[:10] > decision.valid_until:
@@ -367,6 +377,8 @@ def _log_order(graph: Graph) -> Iterator[Fault]:
     """Statements come into the log as they are made, so time runs forward along it."""
     latest = dt.datetime.min.replace(tzinfo=dt.UTC)
     for one in graph.made:
+        if one.index is None:
+            continue
         finished = dt.datetime.fromisoformat(one.finished)
         if latest - finished > CLOCKS_DIFFER:
             detail = f"it ended {one.finished}, an earlier entry of the log {latest.isoformat()}"
