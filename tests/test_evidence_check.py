@@ -168,7 +168,7 @@ def test_dagsters_database_edited_a_number(home: Home, shown: dg.DagsterInstance
     edited(home, moment, "2001" + moment[4:])
     (fault,) = compared(home, shown)["dagster-differs"]
     assert f"corpus/release[{RELEASE}]" in fault.place
-    assert fault.detail == "started"
+    assert fault.detail in ("started", "started, finished"), "within a millisecond both are edited"
     assert fault.affects == REACHED
 
 

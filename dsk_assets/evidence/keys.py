@@ -31,8 +31,10 @@ DONOR = "donor"
 """Signs approvals for the donor."""
 
 WITNESS = "witness"
-SCHEMES = ("ed25519", "ecdsa-sha2-nistp256")
 """Cosigns checkpoints of the log, on a machine of a member organisation."""
+
+SCHEMES = ("ed25519", "ecdsa-sha2-nistp256")
+"""Kinds of keys that can sign: Ed25519, and ECDSA on P-256."""
 
 _log = logging.getLogger(__name__)
 
