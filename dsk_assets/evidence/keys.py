@@ -97,15 +97,20 @@ def next_path(settings: Settings, role: str) -> Path:
 
 
 def make(path: Path) -> None:
-    """Write a new Ed25519 key to *path*, readable by its owner alone; one that is there stays."""
+    """Write a new Ed25519 key to *path*; see :func:`keep`."""
     from securesystemslib.signer import CryptoSigner
 
+    keep(path, CryptoSigner.generate_ed25519().private_bytes)
+
+
+def keep(path: Path, private: bytes) -> None:
+    """Write a private key to *path*, readable by its owner alone; one that is there stays."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)  # with mode 0600
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(CryptoSigner.generate_ed25519().private_bytes)
+            file.write(private)
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 
 from dsk_assets.evidence.entries import Entry
 from dsk_assets.evidence.log import Log
+from dsk_assets.lake.sqlite_files import remove_damaged
 
 _SCHEMA = """
 create table if not exists entry (
@@ -34,10 +35,7 @@ class LogIndex:
         try:
             self._open()
         except (sqlite3.DatabaseError, OverflowError, TypeError) as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise
-            for name in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + name).unlink(missing_ok=True)
+            remove_damaged(self._path, error)
             self._open()
         with closing(self._connection):
             yield self

@@ -10,6 +10,7 @@ those in use: ``invented`` (:mod:`~.synthetic`), ``names`` (:mod:`~.synthetic_na
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from dsk_assets.privacy import synthetic, synthetic_names
@@ -42,6 +43,7 @@ def measured() -> dict[str, Any]:
     }
 
 
+@cache
 def stored() -> dict[str, Any]:
     """The counts and digests of the last measurement, as the package carries them."""
     content: dict[str, Any] = json.loads(SCORES.read_bytes())

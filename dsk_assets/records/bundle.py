@@ -12,9 +12,7 @@ What is released is an asset, made once for what it is made of, so the folder ca
 with the same bytes; only ``model.sig`` differs, because ECDSA draws a number for each signature.
 """
 
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import metadata
@@ -27,7 +25,6 @@ from dsk_assets.errors import (
     MissingInputError,
     NotAdmittedError,
     RecordError,
-    StorageError,
 )
 from dsk_assets.evidence import admission, sequencer
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
@@ -41,6 +38,7 @@ from dsk_assets.evidence.verify.pack import pack
 from dsk_assets.evidence.verify.standalone import Pack, verify_pack
 from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_text
+from dsk_assets.lake.folders import files_below, new_folder, require_new
 from dsk_assets.lake.store import Zone
 from dsk_assets.records import model_signature, stage
 from dsk_assets.records.provider import load_provider
@@ -75,10 +73,7 @@ def release(catalog: Catalog, key: str, out: Path) -> list[str]:
     in it was withdrawn, evidence is wrong or a signature is missing, and :class:`StorageError`
     where *out* holds something.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StorageError(
-            f"{out} is not empty — name a new folder, so that nothing is overwritten"
-        )
+    require_new(out)
     made = model_release(catalog, key)
     sequencer.append_new(catalog)
     path = statement_path(ATTESTATIONS, "release/bundle", key, made.number)
@@ -87,30 +82,19 @@ def release(catalog: Catalog, key: str, out: Path) -> list[str]:
             f"the release of {key} waits for signatures ({' and '.join(roles(RELEASE))}) — "
             "`dsk evidence pending` says whose; release it again when they are given"
         )
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as parent:
-            folder = Path(parent) / "release"
-            for name, file in _sources(catalog, made):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, folder / name)
-            (folder / STATEMENT).write_bytes(catalog.lake.read(path))
-            if model_signature.installed():
-                key_file = model_signature.private_key(catalog.settings)
-                model_signature.sign(folder, key_file)
-            found = verify(folder)
-            if found.wrong:
-                raise CorruptedError(
-                    f"the folder that was written does not verify: {found.wrong[0]} — release again"
-                )
-            if out.exists():
-                out.rmdir()
-            folder.rename(out)
-    except OSError as error:
-        raise StorageError(
-            f"could not write {out}: {os.strerror(error.errno or 0)} — free some space or choose "
-            "another folder, then release again"
-        ) from None
+    with new_folder(out, "release") as folder:
+        for name, file in _sources(catalog, made):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, folder / name)
+        (folder / STATEMENT).write_bytes(catalog.lake.read(path))
+        if model_signature.installed():
+            key_file = model_signature.private_key(catalog.settings)
+            model_signature.sign(folder, key_file)
+        found = verify(folder)
+        if found.wrong:
+            raise CorruptedError(
+                f"the folder that was written does not verify: {found.wrong[0]} — release again"
+            )
     return sorted(_files(out))
 
 
@@ -205,12 +189,8 @@ def _differing(folder: Path, named: dict[str, str]) -> Iterator[str]:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    return {
-        name: path
-        for name, path in found.items()
-        if path.is_file() and not name.startswith(_NOT_OURS)
-    }
+    found = files_below(folder).items()
+    return {name: path for name, path in found if not name.startswith(_NOT_OURS)}
 
 
 def _licences(catalog: Catalog, checkpoint: Snapshot) -> dict[str, str | None]:

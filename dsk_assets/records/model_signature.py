@@ -3,11 +3,11 @@
 The library takes ECDSA alone, so a released model has a key of its own beside those of the log.
 """
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from dsk_assets.errors import SettingsError
+from dsk_assets.evidence import keys
 from dsk_assets.settings import Settings
 
 SIGNATURE = "model.sig"
@@ -26,18 +26,14 @@ def private_key(settings: Settings) -> Path:
 
     if settings.model_key is not None:
         return settings.model_key
-    path = settings.home.resolve() / "keys" / "model.pem"
+    path = keys.key_path(settings, "model")
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        temporary = path.with_name(f".tmp-{os.getpid()}-model.pem")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(made)
-        temporary.rename(path)
+        keys.keep(path, made)
     return path
 
 

@@ -85,9 +85,8 @@ def evaluation(catalog: Catalog, checkpoint: Snapshot) -> Snapshot | None:
     found = catalog.latest("training/evaluation", checkpoint.partition)
     if found is None:
         return None
-    model = checkpoint.only("model/", "checkpoint.json").dependency()
-    inputs = found.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
-    return found if model["digest"] in [one["digest"] for one in inputs] else None
+    tried = checkpoint.only("model/", "checkpoint.json").digest
+    return found if found.inputs.get(f"dsk:{checkpoint.key}") == tried else None
 
 
 def newest_checkpoint(catalog: Catalog, release: str) -> Snapshot | None:

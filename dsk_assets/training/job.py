@@ -24,6 +24,7 @@ from typing import Any
 
 from dsk_assets.errors import CorruptedError, TrainingError
 from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_set
+from dsk_assets.lake.folders import files_below
 from dsk_assets.training.config import TrainingConfig
 from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.order import NAME, Order, Source
@@ -165,12 +166,6 @@ class Job:
                     f"{file['name']} in {self.folder} is missing or has other bytes than "
                     f"{FILE} says — copy the folder again, or let the training run write it anew"
                 )
-
-
-def files_below(folder: Path) -> dict[str, Path]:
-    """All files below *folder* by their relative name, in alphabetical order."""
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def weights_digest(files: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:

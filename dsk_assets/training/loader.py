@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dsk_assets.training.dataset import SequenceDataset
+from dsk_assets.training.order import Division
 
 if TYPE_CHECKING:
     from torch.utils.data import IterableDataset
@@ -17,15 +18,14 @@ class Rank:
     number: int = 0
     world_size: int = 1
 
-    def rows(self, batch_size: int) -> slice:
-        """Its rows; ``ValueError`` where a batch cannot be divided evenly."""
+    def division(self, batch_size: int) -> Division:
+        """How a batch falls to the processes; ``ValueError`` where it cannot be divided evenly."""
         if batch_size % self.world_size:
             raise ValueError(
                 f"batch_size {batch_size} cannot be divided among {self.world_size} processes — "
                 "choose a multiple"
             )
-        share = batch_size // self.world_size
-        return slice(self.number * share, (self.number + 1) * share)
+        return Division(batch_size, self.world_size)
 
 
 def step_dataset(
@@ -40,13 +40,15 @@ def step_dataset(
     import torch
     from torch.utils.data import IterableDataset, get_worker_info
 
-    rows = (rank or Rank()).rows(dataset.batch_size)
+    place = rank or Rank()
+    division = place.division(dataset.batch_size)
 
     class Steps(IterableDataset[Any]):
         def __iter__(self) -> Iterator[torch.Tensor]:
             worker = get_worker_info()
             number, workers = (worker.id, worker.num_workers) if worker else (0, 1)
             for step in range(first + number, last + 1, workers):
-                yield torch.from_numpy(dataset.batch(step)[rows])
+                [samples] = division.parts(step, place.number)
+                yield torch.from_numpy(dataset.samples(samples))
 
     return Steps()

@@ -10,6 +10,7 @@ from dsk_assets.corpus import tokenizer as corpus_tokenizer
 from dsk_assets.corpus.release import OpenedRelease
 from dsk_assets.evidence.catalog import Snapshot
 from dsk_assets.lake.digests import canonical_json, sha256_file
+from dsk_assets.lake.folders import files_below
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.config import TrainingConfig
@@ -24,6 +25,7 @@ MODULES = (
     "consortium/reading",
     "lake/__init__",
     "lake/digests",
+    "lake/folders",
     "training/__init__",
     "training/config",
     "training/dataset",
@@ -124,7 +126,7 @@ def _start(contents: Contents, parcel: "_Parcel") -> dict[str, Any]:
             parcel.link(f"{job_folder.START}/{file.name}", weights.path(file.name))
         return {"step": weights.counts["step"], "digest": weights.digest}
     if contents.base is not None:
-        for name, path in job_folder.files_below(contents.base).items():
+        for name, path in files_below(contents.base).items():
             if not any(part.startswith(".") for part in Path(name).parts):
                 parcel.link(f"{job_folder.BASE}/{name}", path)
     return {"step": 0, "digest": contents.base_digest}

@@ -26,6 +26,7 @@ from typing import Any
 
 from dsk_assets.errors import CorruptedError, DskError, StorageError, TrainingError, safe_message
 from dsk_assets.lake.digests import canonical_json, sha256_file
+from dsk_assets.lake.folders import files_below
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.energy import Meter
 from dsk_assets.training.group import Group, joined
@@ -167,7 +168,7 @@ class _Writer:
         _append(self.job.out / job_folder.METRICS, held_out)
         for row in [*map(asdict, results), held_out]:
             _append(folder / job_folder.METRICS, row)
-        files = {name: sha256_file(path) for name, path in job_folder.files_below(folder).items()}
+        files = {name: sha256_file(path) for name, path in files_below(folder).items()}
         receipt = self._receipt(results, seconds, joules) | {"files": files}
         (folder / job_folder.RECEIPT).write_bytes(canonical_json(receipt))
         _publish(folder, self.job.checkpoint(step))
@@ -240,7 +241,7 @@ def _cut_metrics(job: Job, reached: int) -> None:
 
 def _publish(folder: Path, target: Path) -> None:
     """Give *folder* its final name once all of it is on the disk."""
-    for path in [*job_folder.files_below(folder).values(), *folder.iterdir(), folder]:
+    for path in [*files_below(folder).values(), *folder.iterdir(), folder]:
         _sync(path)
     folder.rename(target)
     _sync(target.parent)

@@ -22,11 +22,12 @@ from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_json
+from dsk_assets.lake.folders import files_below
 from dsk_assets.lake.store import Zone
 from dsk_assets.training import base_model, slurm
 from dsk_assets.training.config import TrainingConfig, load_training
 from dsk_assets.training.exposure import EXPOSURE, exposure
-from dsk_assets.training.job import METRICS, NOT_MEASURED, RECEIPT, WEIGHTS, Job, files_below
+from dsk_assets.training.job import METRICS, NOT_MEASURED, RECEIPT, WEIGHTS, Job
 from dsk_assets.training.launch import Launcher, launcher
 from dsk_assets.training.order import NAME as ORDER
 from dsk_assets.training.order import Order

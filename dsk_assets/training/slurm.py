@@ -6,7 +6,6 @@ job that ended before its work was done (time limit, preemption, a lost node) is
 one, which goes on from the newest whole checkpoint: Slurm's own requeue would wait for minutes.
 """
 
-import hashlib
 import json
 import logging
 import re
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dsk_assets.errors import CorruptedError, TrainingError
-from dsk_assets.lake.digests import canonical_json
+from dsk_assets.lake.digests import canonical_json, sha256_text
 from dsk_assets.lake.progress import track
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.job import Job
@@ -106,8 +105,9 @@ class _Batch:
 
     def __post_init__(self) -> None:
         script = self.there.folder / SCRIPT
-        script.write_text(render(self.there, self.site), "utf-8")
-        self.script = hashlib.sha256(script.read_bytes()).hexdigest()
+        text = render(self.there, self.site)
+        script.write_text(text, "utf-8")
+        self.script = sha256_text(text)
         self.number = _slurm("sbatch", "--parsable", str(script)).strip().partition(";")[0]
         self.state = "PENDING"
         self.status = 0

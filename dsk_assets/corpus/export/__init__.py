@@ -4,19 +4,16 @@ Each module writes one format: its function takes the catalog, the opened releas
 folder. Files are the same bytes for the same release.
 """
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from dsk_assets.corpus.export import dolma, dynaword, megatron
 from dsk_assets.corpus.release import OpenedRelease, open_release
-from dsk_assets.errors import StorageError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.merkle import leaf_hash, root_of
 from dsk_assets.lake.digests import canonical_json, sha256_file
+from dsk_assets.lake.folders import files_below, new_folder, require_new
 
 FORMATS: Mapping[str, Callable[[Catalog, OpenedRelease, Path], None]] = {
     "megatron": megatron.write,
@@ -35,24 +32,15 @@ def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[
     gate ``composition`` of the release, as training does. Files can be read by their owner alone.
     Raises :class:`StorageError` where *out* already holds something.
     """
-    if out.exists() and any(out.iterdir()):
-        raise StorageError(
-            f"{out} is not empty — name a new folder, so that nothing is overwritten"
-        )
+    require_new(out)
     release = open_release(catalog, version)
     admission.require(catalog, "composition", release.snapshot)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=out.parent))
-    try:
+    with new_folder(out, "export") as folder:
         FORMATS[format_name](catalog, release, folder)
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = files_below(folder)
         listing = [
-            {
-                "path": path.relative_to(folder).as_posix(),
-                "sha256": sha256_file(path),
-                "bytes": path.stat().st_size,
-            }
-            for path in paths
+            {"path": name, "sha256": sha256_file(path), "bytes": path.stat().st_size}
+            for name, path in files.items()
         ]
         leaves = [leaf_hash(canonical_json(entry)) for entry in listing]
         content = {
@@ -65,16 +53,7 @@ def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[
             ],
         }
         (folder / LISTING).write_bytes(canonical_json(content))
-        for path in [*paths, folder / LISTING]:
+        for path in [*files.values(), folder / LISTING]:
             path.chmod(0o600)
-        if out.exists():
-            out.rmdir()
-        folder.rename(out)
-    except OSError as error:
-        raise StorageError(
-            f"could not write {out}: {os.strerror(error.errno or 0)} — free some space or choose "
-            "another folder, then export again"
-        ) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return [*(str(entry["path"]) for entry in listing), LISTING]
+        folder.chmod(0o700)
+    return [*files, LISTING]

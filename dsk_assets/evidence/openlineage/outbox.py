@@ -17,6 +17,7 @@ from pathlib import Path
 from dsk_assets.errors import CorruptedError, DeliveryError
 from dsk_assets.evidence.catalog import UNPARTITIONED, Catalog, asset_partitions
 from dsk_assets.evidence.openlineage.events import run_id
+from dsk_assets.lake.sqlite_files import remove_damaged
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS event (
@@ -67,11 +68,8 @@ class Outbox:
         try:
             own = self._open(path, lake)
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise
+            remove_damaged(path, error)
             _log.warning("%s was damaged and is made again: events are sent once more", path)
-            for name in ("", "-wal", "-shm"):
-                path.with_name(path.name + name).unlink(missing_ok=True)
             own = self._open(path, lake)
         if own != lake:
             self._connection.close()
