@@ -113,6 +113,12 @@ class Settings(BaseSettings):
         return self.lake or str(self.home.resolve() / "lake")
 
     @property
+    def lake_name(self) -> str:
+        """What the lake is called in ``DSK_HOME``: it stays when both are moved or copied."""
+        home, lake = self.home.resolve(), Path(self.lake_url)
+        return lake.relative_to(home).as_posix() if lake.is_relative_to(home) else self.lake_url
+
+    @property
     def date(self) -> dt.date:
         """The day on which approvals are judged, as it is in Denmark."""
         return self.today or dt.datetime.now(COPENHAGEN).date()

@@ -12,12 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 
-from dsk_assets.evidence import sequencer
-from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.defs import metadata
+from dsk_assets.evidence import log, sequencer
+from dsk_assets.evidence.catalog import Catalog, Output, Snapshot, asset_partitions
 from dsk_assets.evidence.statements import Source
-from dsk_assets.lake.digests import sha256_json, sha256_text
+from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import Settings, load_settings
 from tests.gating import MANIFEST, changed
@@ -62,8 +64,7 @@ class Home:
     @property
     def memory(self) -> Path:
         """What this machine remembers of the log."""
-        name = sha256_text(self.settings.lake_url)[:16]
-        return self.path / "log" / f"{name}.checkpoint"
+        return log.memory(self.settings, log.SIGNED)
 
     def statement(self, asset: str, partition: str | None = None, number: int = 1) -> Path:
         """Where a statement lies."""
@@ -71,12 +72,9 @@ class Home:
         return folder / f"{number:06d}.json"
 
     def copy(self, target: Path) -> "Home":
-        """The same home elsewhere, with the same memory of the log."""
+        """The same home elsewhere."""
         shutil.copytree(self.path, target)
-        copied = Home(target)
-        if self.memory.exists():
-            (target / "log" / self.memory.name).rename(copied.memory)
-        return copied
+        return Home(target)
 
 
 def make(
@@ -114,7 +112,10 @@ def make(
 def donation(catalog: Catalog, key: str) -> tuple[Snapshot, list[Snapshot]]:
     """From landing to shards; returns the shards, and what admits them to a release."""
     identifier, _, version = key.partition("@")
-    manifest = changed(MANIFEST, {"donation_id": identifier, "version": version})
+    manifest = changed(
+        MANIFEST,
+        {"donation_id": identifier, "version": version, "rights.open_source_wish": True},
+    )
     source = Source(f"delivery/{key}", "d" * 64)
     landing = make(
         catalog, "donations/landing", key, source,
@@ -183,6 +184,20 @@ def release(catalog: Catalog, donations: Sequence[str] = DONATIONS) -> Snapshot:
     )  # fmt: skip
     admit(catalog, "checkpoint", checkpoint)
     return made
+
+
+def show(catalog: Catalog, instance: dg.DagsterInstance) -> None:
+    """Tell Dagster of all that its run made."""
+    for asset, partition in asset_partitions(catalog):
+        if not asset.startswith(("gate/", "study/")):
+            snapshot = catalog.require(asset, partition)
+            event = dg.AssetMaterialization(
+                dg.AssetKey(asset.split("/")),
+                partition=partition,
+                metadata=metadata.recorded(snapshot),
+                tags={"dagster/data_version": f"sha256:{snapshot.digest}"},
+            )
+            instance.report_runless_asset_event(event)
 
 
 def whole(catalog: Catalog) -> Snapshot:

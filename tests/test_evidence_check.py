@@ -12,18 +12,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dsk_assets.defs import metadata
 from dsk_assets.defs.local import local_instance
 from dsk_assets.defs.told import told
 from dsk_assets.defs.transparency.assets import VERIFICATION
 from dsk_assets.errors import NotAdmittedError
 from dsk_assets.evidence import admission, sequencer
-from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale, asset_partitions
+from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.gates.registry import GATES
 from dsk_assets.records.verification import require_verified, verification
-from tests.evidence_lake import DONATIONS, REACHED, RELEASE, RUN, Home, build, make
+from tests.evidence_lake import DONATIONS, REACHED, RELEASE, RUN, Home, build, make, show
 from tests.tampering import flip
 
 
@@ -121,17 +120,7 @@ def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagster
 @pytest.fixture
 def shown(home: Home, instance: dg.DagsterInstance) -> dg.DagsterInstance:
     """An instance that has been told of all that its run made."""
-    catalog = home.catalog()
-    for asset, partition in asset_partitions(catalog):
-        if not asset.startswith(("gate/", "study/")):
-            snapshot = catalog.require(asset, partition)
-            event = dg.AssetMaterialization(
-                dg.AssetKey(asset.split("/")),
-                partition=partition,
-                metadata=metadata.recorded(snapshot),
-                tags={"dagster/data_version": f"sha256:{snapshot.digest}"},
-            )
-            instance.report_runless_asset_event(event)
+    show(home.catalog(), instance)
     return instance
 
 

@@ -98,8 +98,6 @@ def platform(signed: Platform, tmp_path: Path) -> Platform:
         "DSK_HOME": str(copied / "dsk"), "DSK_SIGNING_KEY": str(copied / "s.pem"),
         "DSK_LOG_KEY": str(copied / "l.pem"),
     }  # fmt: skip
-    memory = next((copied / "dsk/log").glob("*.checkpoint"))
-    memory.rename(log.Log(same.catalog.settings, same.catalog.lake)._memory)
     return same
 
 

@@ -16,7 +16,6 @@ from dsk_assets.cli.main import main
 from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence import attestations, details, keys, log, predicates, proofs, sequencer
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.evidence.log_index import LogIndex
 from dsk_assets.evidence.notes import NoteKey
 from dsk_assets.evidence.statements import Source
 from dsk_assets.evidence.verify.bundle import verifier
@@ -521,25 +520,6 @@ def test_all_statements_that_belong_into_every_pack_are_there(packed: dict[str, 
 
 
 # Caches and files that are handed in
-
-
-def test_a_garbled_index_of_the_log_is_made_again(home: Home):
-    catalog = home.catalog("dsk")
-    (home.path / "cache/log-index.sqlite").write_bytes(b"garbage" * 1000)
-    with LogIndex(log.Log(home.settings, catalog.lake)).opened() as index:
-        assert index.position("corpus/release", RELEASE, 1) is not None
-
-
-def test_a_garbled_outbox_is_made_again(home: Home):
-    from dsk_assets.evidence.openlineage.delivery import deliver, events_file
-
-    catalog = home.catalog("dsk")
-    first = deliver(catalog)
-    before = events_file(home.settings).read_bytes()
-    (home.path / "openlineage/outbox.sqlite").write_bytes(b"garbage" * 1000)
-    again = deliver(catalog)
-    assert again.events == first.events > 0
-    assert events_file(home.settings).read_bytes() == before
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"old 3\n!!\n\nnote", b"old \xc2\xb2\n\nx"])

@@ -80,6 +80,7 @@ def list_keys() -> None:
     own = {
         private.signer(catalog.settings, role).public_key.keyid: role
         for role in private.own_roles(catalog.settings)
+        if private.is_there(catalog.settings, role)
     }
     for keyid, key in ring.known.items():
         state = "in force" if key.in_force(size) else "revoked" if key.revoked else "replaced"

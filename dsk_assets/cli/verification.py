@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from dsk_assets.evidence.verify.lake import Report, Told
 
 
+UNCHECKED = {"en": "COULD NOT CHECK", "da": "KUNNE IKKE KONTROLLERE"}
+"""Begins what is said where there is no report: no fault was found, and nothing is proven."""
+
+
 def _catalog() -> Catalog:
     return Catalog(load_settings(), run_id="dsk")
 
@@ -51,10 +55,18 @@ def verify(
     withdrawals; and what Dagster shows, where its runs have made anything.
 
     Ends with 0 when all is proven, with 1 when nothing is wrong but the proof has limits, which
-    are named, and with 2 when something is wrong.
+    are named, and with 2 when something is wrong. It writes nothing into the lake. What it cannot
+    look at, such as a file that it may not read, ends it with 2 and COULD NOT CHECK, which is
+    said on standard error and with --json in the field `unchecked`.
     """
-    catalog = _catalog()
-    report = _verified(catalog, new, earlier, trust, without_dagster)
+    try:
+        report = _verified(new, earlier, trust, without_dagster)
+    except Exception as error:
+        reason = safe_message(error)
+        click.echo(f"{UNCHECKED[lang]}  {reason}", err=True)
+        if as_json:
+            click.echo(json.dumps({"exitCode": 2, "unchecked": reason, "faults": []}, indent=1))
+        sys.exit(2)
     click.echo(
         json.dumps(report.as_json(), indent=1, ensure_ascii=False)
         if as_json
@@ -64,24 +76,16 @@ def verify(
 
 
 def _verified(
-    catalog: Catalog,
-    new: bool,
-    earlier: tuple[Path, ...],
-    trust: str | None,
-    without_dagster: bool,
+    new: bool, earlier: tuple[Path, ...], trust: str | None, without_dagster: bool
 ) -> "Report":
-    """The report; evidence so damaged that there can be none ends the command with 2."""
     from dsk_assets.evidence.verify import lake
     from dsk_assets.lake.progress import shown
 
+    catalog = _catalog()
     kept = {str(path): path.read_bytes() for path in earlier}
-    try:
-        with shown():
-            told = _told(catalog, without_dagster)
-            return lake.verify(catalog, full=not new, earlier=kept, told=told, trust=trust)
-    except Exception as error:
-        click.echo(f"WRONG  the evidence cannot be verified: {safe_message(error)}", err=True)
-        sys.exit(2)
+    with shown():
+        told = _told(catalog, without_dagster)
+        return lake.verify(catalog, full=not new, earlier=kept, told=told, trust=trust)
 
 
 def _told(catalog: Catalog, without_dagster: bool) -> "Told":
@@ -93,7 +97,7 @@ def _told(catalog: Catalog, without_dagster: bool) -> "Told":
         return not_told(str(home), wanted=not without_dagster)
     from dsk_assets.defs.told import told_at_home
 
-    os.environ.setdefault("DAGSTER_HOME", str(home))
+    os.environ["DAGSTER_HOME"] = str(home)
     return told_at_home(catalog) or not_told(str(home), wanted=True)
 
 

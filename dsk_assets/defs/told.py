@@ -5,25 +5,48 @@ people look at there should be what the statements say.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
 
 from dsk_assets.defs import metadata
-from dsk_assets.errors import DskError, safe_message
+from dsk_assets.errors import DskError, StorageError, safe_message
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.lake import Told, is_run
 from dsk_assets.evidence.verify.rules import Graph
+from dsk_assets.lake.sqlite_files import code_of
 
 DATA_VERSION = "dagster/data_version"
 PAGE = 1000
 ADDRESS = "dagster/uri"
+OUTPUT = "storage"
+"""Dagster's folder of what steps printed, which says nothing of materialisations."""
 
 
 def told(catalog: Catalog, instance: dg.DagsterInstance) -> Told:
     """Compare the statements of *catalog*'s lake with the materialisations in *instance*."""
+    return _told(catalog, Path(instance.root_directory), lambda: instance)
+
+
+def told_at_home(catalog: Catalog) -> Told | None:
+    """The comparison with Dagster's instance of this process; None where there is none."""
+    home = os.environ.get("DAGSTER_HOME")
+    return _told(catalog, Path(home), dg.DagsterInstance.get) if home else None
+
+
+def _told(catalog: Catalog, home: Path, opened: Callable[[], dg.DagsterInstance]) -> Told:
+    """The comparison; it raises :class:`StorageError` where the records cannot be reached.
+
+    Dagster opens its database to write. Where that fails, a copy tells whether the database is
+    damaged, which is a fault, or only may not be written to.
+    """
 
     @cache
     def history(asset: str, partition: str | None) -> dict[str, Snapshot]:
@@ -33,15 +56,19 @@ def told(catalog: Catalog, instance: dg.DagsterInstance) -> Told:
             return {}
         return {snapshot.statement_digest: snapshot for snapshot in made}
 
-    def compare(graph: Graph) -> Iterator[Fault]:
+    def compare(graph: Graph) -> list[Fault]:
         try:
-            yield from differences(graph)
-        except Exception as error:  # whatever lies in its database, the rest is verified
-            yield Fault(
-                "dagster-unreadable", catalog.settings.dagster_home.as_posix(), safe_message(error)
-            )
+            return list(differences(graph, opened()))
+        except Exception:
+            with copied(home) as copy:
+                try:
+                    with dg.DagsterInstance.from_config(str(copy)) as instance:
+                        return list(differences(graph, instance))
+                except Exception as error:  # whatever lies in its database, the rest is verified
+                    _refuse_unreachable(error)
+                    return [Fault("dagster-unreadable", home.as_posix(), safe_message(error))]
 
-    def differences(graph: Graph) -> Iterator[Fault]:
+    def differences(graph: Graph, instance: dg.DagsterInstance) -> Iterator[Fault]:
         known: set[tuple[str, str | None, str]] = set()
         for asset in sorted({one.asset for one in graph.made} | _assets(instance)):
             key = dg.AssetKey(asset.split("/"))
@@ -67,16 +94,48 @@ def told(catalog: Catalog, instance: dg.DagsterInstance) -> Told:
     return compare
 
 
-def told_at_home(catalog: Catalog) -> Told | None:
-    """The comparison with Dagster's instance of this process; None where there is none."""
-    if not os.environ.get("DAGSTER_HOME"):
-        return None
+@contextmanager
+def copied(home: Path) -> Iterator[Path]:
+    """A copy of what Dagster's folder *home* holds of runs and events, gone with the block.
+
+    Raises :class:`StorageError` where it cannot be made.
+    """
     try:
-        instance = dg.DagsterInstance.get()
-    except Exception as error:
-        reason = safe_message(error)
-        return lambda graph: [Fault("dagster-unreadable", os.environ["DAGSTER_HOME"], reason)]
-    return told(catalog, instance)
+        with TemporaryDirectory(prefix="dsk-dagster-") as folder:
+            copy = Path(folder)
+            for at, _, names in os.walk(home, onerror=_raised):
+                if Path(at).relative_to(home).parts[:1] != (OUTPUT,):
+                    target = copy / Path(at).relative_to(home)
+                    target.mkdir(exist_ok=True)
+                    for name in names:
+                        if Path(at, name).is_file():
+                            shutil.copyfile(Path(at, name), target / name)
+            yield copy
+    except OSError as error:
+        raise StorageError(
+            f"Dagster's records could be neither opened to write nor copied: "
+            f"{error.filename or home} ({os.strerror(error.errno or 0)}) — name a folder with free "
+            "space by TMPDIR, or say --without-dagster"
+        ) from None
+
+
+def _raised(error: OSError) -> None:
+    raise error
+
+
+def _refuse_unreachable(error: BaseException) -> None:
+    """Raise :class:`StorageError` where *error* is of a disk or a server, and not of a database."""
+    one: BaseException | None = error
+    while one is not None:
+        original = getattr(one, "orig", one)
+        full = code_of(original) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+        served = original is not one and not isinstance(original, sqlite3.Error)
+        if full or served or isinstance(one, OSError):
+            raise StorageError(
+                f"Dagster's records cannot be reached ({type(original).__name__}) — see to its "
+                "database, or say --without-dagster"
+            ) from None
+        one = one.__cause__ or one.__context__
 
 
 def _assets(instance: dg.DagsterInstance) -> set[str]:

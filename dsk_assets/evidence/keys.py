@@ -72,13 +72,14 @@ def is_development(settings: Settings, role: str) -> bool:
     return not _given(settings).get(role)
 
 
+def is_there(settings: Settings, role: str) -> bool:
+    """Whether this machine has a key of *role*."""
+    return not is_development(settings, role) or key_path(settings, role).exists()
+
+
 def holds(settings: Settings, role: str) -> bool:
     """Whether this machine has, or may make itself, a key of *role*."""
-    return (
-        not is_development(settings, role)
-        or key_path(settings, role).exists()
-        or is_development(settings, STATEMENTS)
-    )
+    return is_there(settings, role) or is_development(settings, STATEMENTS)
 
 
 def own_roles(settings: Settings) -> tuple[str, ...]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 FOLDER = f"{Zone.EVIDENCE}/log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
+SIGNED = "checkpoint"
+"""The kind of memory that holds the checkpoint last signed here."""
+
 BATCH = 1 << 16
 """Entries that are hashed and written at a time; a checkpoint follows each batch."""
 
@@ -213,8 +216,7 @@ class Log:
 
     @property
     def _memory(self) -> Path:
-        name = sha256_text(self.settings.lake_url)[:16]
-        return self.settings.home.resolve() / "log" / f"{name}.checkpoint"
+        return memory(self.settings, SIGNED)
 
     def _remembered(self) -> Checkpoint | None:
         if not self._memory.exists():
@@ -245,6 +247,11 @@ class Log:
         folder = f"{FOLDER}/{tile_path(level, number)}.p"
         for name in self.lake.names(folder):
             self.lake.remove(f"{folder}/{name}")
+
+
+def memory(settings: Settings, kind: str) -> Path:
+    """Where a checkpoint of the log is remembered outside the lake, a file for each lake."""
+    return settings.home.resolve() / "log" / f"{sha256_text(settings.lake_name)[:16]}.{kind}"
 
 
 def ed25519(signer: "CryptoSigner", name: str) -> Ed25519PrivateKey:

@@ -3,10 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 from dsk_assets.evidence.entries import Entry
 from dsk_assets.evidence.log import Log
-from dsk_assets.lake.sqlite_files import remove_damaged
+from dsk_assets.lake.sqlite_files import code_of, remove_damaged
 
 _SCHEMA = """
 create table if not exists entry (
@@ -25,23 +26,35 @@ class LogIndex:
 
     def __init__(self, log: Log):
         self._log = log
-        folder = log.settings.home.resolve() / "cache"
-        folder.mkdir(parents=True, exist_ok=True)
-        self._path = folder / "log-index.sqlite"
+        self._path = log.settings.home.resolve() / "cache" / "log-index.sqlite"
 
     @contextmanager
     def opened(self) -> Iterator["LogIndex"]:
-        """The index brought up to the newest checkpoint; a damaged one is made again."""
+        """The index brought up to the newest checkpoint; a damaged one is made again.
+
+        Where the disk is full or may not be written to, it is made in memory.
+        """
         try:
-            self._open()
-        except (sqlite3.DatabaseError, OverflowError, TypeError) as error:
-            remove_damaged(self._path, error)
-            self._open()
+            self._open_file()
+        except OSError:
+            self._open(":memory:")
+        except sqlite3.OperationalError as error:
+            if code_of(error) == sqlite3.SQLITE_BUSY:
+                raise
+            self._open(":memory:")
         with closing(self._connection):
             yield self
 
-    def _open(self) -> None:
-        self._connection = sqlite3.connect(self._path, timeout=300, isolation_level=None)
+    def _open_file(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._open(self._path)
+        except (sqlite3.DatabaseError, OverflowError, TypeError) as error:
+            remove_damaged(self._path, error)
+            self._open(self._path)
+
+    def _open(self, path: Path | str) -> None:
+        self._connection = sqlite3.connect(path, timeout=300, isolation_level=None)
         try:
             self._connection.execute("pragma journal_mode = wal")
             self._connection.execute("pragma synchronous = normal")

@@ -93,7 +93,8 @@ class Lake:
         """Paths of all files below *folder*, relative to it, sorted; no temporary ones."""
         root = f"{self.root}/{folder}"
         if self.is_local:
-            found = [f"{at}/{name}" for at, _, names in os.walk(root) for name in names]
+            walked = os.walk(root, onerror=_unlisted)
+            found = [f"{at}/{name}" for at, _, names in walked for name in names]
         else:
             self.fs.invalidate_cache(root)
             found = [str(path) for path in self.fs.find(root)]
@@ -212,6 +213,12 @@ class Lake:
                 f"{path} is gone, though its statement names it — {_REPAIR}"
             ) from None
         return local
+
+
+def _unlisted(error: OSError) -> None:
+    """A folder that is not there holds nothing; one that may not be looked into is an error."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _holds(folder: str) -> bool:

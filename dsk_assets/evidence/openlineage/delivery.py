@@ -239,9 +239,9 @@ def replay(
 
 
 def report(catalog: Catalog) -> Report:
-    """What a delivery would find, without sending anything."""
+    """What a delivery would find; nothing is sent and nothing written."""
     settings = catalog.settings
-    with _outbox(settings) as outbox:
+    with Outbox(settings, folder(settings), view=True) as outbox:
         unreadable = outbox.collect(catalog)
         waiting = []
         for name in _names(settings):
@@ -336,7 +336,7 @@ def _outbox(settings: Settings) -> Iterator[Outbox]:
     try:
         with (
             FileLock(folder(settings) / "lock", timeout=0),
-            Outbox(folder(settings), settings.lake_url) as outbox,
+            Outbox(settings, folder(settings)) as outbox,
         ):
             yield outbox
     except Timeout:

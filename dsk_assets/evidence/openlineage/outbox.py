@@ -17,7 +17,8 @@ from pathlib import Path
 from dsk_assets.errors import CorruptedError, DeliveryError
 from dsk_assets.evidence.catalog import UNPARTITIONED, Catalog, asset_partitions
 from dsk_assets.evidence.openlineage.events import run_id
-from dsk_assets.lake.sqlite_files import remove_damaged
+from dsk_assets.lake.sqlite_files import copied, refuse_undamaged, remove_damaged
+from dsk_assets.settings import Settings
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS event (
@@ -62,25 +63,31 @@ class Entry:
 class Outbox:
     """The queues of all receivers. Used by one process at a time (see ``delivery``)."""
 
-    def __init__(self, folder: Path, lake: str):
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "outbox.sqlite"
+    def __init__(self, settings: Settings, folder: Path, *, view: bool = False):
+        """The outbox in *folder*, made where there is none.
+
+        A *view* is a copy in memory: what is done to it is not kept, and nothing is written.
+        """
+        path, lake = folder / "outbox.sqlite", settings.lake_name
         try:
-            own = self._open(path, lake)
+            own = self._open(copied(path) if view else _connected(path), lake)
         except sqlite3.DatabaseError as error:
-            remove_damaged(path, error)
+            if view:
+                refuse_undamaged(error)
+            else:
+                remove_damaged(path, error)
             _log.warning("%s was damaged and is made again: events are sent once more", path)
-            own = self._open(path, lake)
-        if own != lake:
+            own = self._open(_connected(":memory:" if view else path), lake)
+        if own not in (lake, settings.lake_url):
             self._connection.close()
             raise DeliveryError(
-                f"{folder} holds events of the lake {own} and not of {lake} — give each lake a "
-                "DSK_HOME of its own, or remove the folder to begin anew"
+                f"{folder} holds events of the lake {own} and not of {settings.lake_url} — give "
+                "each lake a DSK_HOME of its own, or remove the folder to begin anew"
             )
 
-    def _open(self, path: Path, lake: str) -> str:
-        """Open the database, made where there is none; returns the lake that it belongs to."""
-        self._connection = sqlite3.connect(path, isolation_level=None)
+    def _open(self, connection: sqlite3.Connection, lake: str) -> str:
+        """Use the database, filled where it is empty; returns the lake that it belongs to."""
+        self._connection = connection
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
@@ -239,6 +246,10 @@ class Outbox:
             self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
+
+
+def _connected(path: Path | str) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None)
 
 
 def _entries(

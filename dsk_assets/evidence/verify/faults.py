@@ -203,6 +203,12 @@ TEXTS = {
         "intet tidligere kontrolpunkt huskes her: en log, der er rullet tilbage før nu, ville ikke"
         " blive opdaget",
     ),
+    "memory-unusable": (
+        "what is remembered here of the log cannot be read or kept: a later rollback of it might"
+        " not be found",
+        "det, der huskes her om loggen, kan ikke læses eller gemmes: rulles den senere tilbage,"
+        " bliver det måske ikke opdaget",
+    ),
     "keys-unconfirmed": (
         "the keys are those that came along: compare their fingerprints with those made public",
         "nøglerne er dem, der fulgte med: sammenlign deres fingeraftryk med de offentliggjorte",
@@ -229,6 +235,7 @@ LIMITS = frozenset(
         "without-dagster",
         "dagster-unfinished",
         "no-memory",
+        "memory-unusable",
         "keys-unconfirmed",
         "development-keys",
         "withdrawn-in-tokenizer",
@@ -241,7 +248,7 @@ LIMITS = frozenset(
 GROUPS = {
     "file": ("file",),
     "statement": ("statement", "signature", "attestation", "key", "policy", "release", "detail"),
-    "log": ("log", "proof", "witness"),
+    "log": ("log", "proof", "witness", "memory"),
     "lineage": ("input", "time", "redaction"),
     "gate": ("gate", "withdrawn"),
     "dagster": ("dagster",),

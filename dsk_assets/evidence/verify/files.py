@@ -1,11 +1,12 @@
 """Files against the statements that name them, and what was kept apart from a statement."""
 
+import errno
 import hashlib
 from collections.abc import Iterator, Sequence
 
 from dsk_assets.evidence.verify.envelopes import SHA_256, Unreadable
 from dsk_assets.evidence.verify.faults import Fault
-from dsk_assets.evidence.verify.log import is_other, read_bytes
+from dsk_assets.evidence.verify.log import is_other, read_bytes, refuse_unreachable
 from dsk_assets.evidence.verify.rules import Graph
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
@@ -90,7 +91,7 @@ def _compare(
         digest = hashlib.sha256()
         try:
             if is_other(lake, path):
-                raise IsADirectoryError(path)
+                raise IsADirectoryError(errno.EISDIR, path)
             with lake.fs.open(f"{lake.root}/{path}", "rb") as file:
                 while block := file.read(BLOCK):
                     digest.update(block)
@@ -100,9 +101,8 @@ def _compare(
             if kept:
                 problems.append((Fault("file-missing", path), statement))
             continue
-        except (ConnectionError, TimeoutError):
-            raise
         except (OSError, ValueError) as error:
+            refuse_unreachable(error, path)
             detail = f"it cannot be read ({type(error).__name__})"
             problems.append((Fault("file-changed", path, detail), statement))
             continue

@@ -140,9 +140,10 @@ def load(
     verified = 0
     witnesses: dict[str, tuple[int, int]] = {}
     if view is not None:
-        known = memory.recall(catalog.settings) | dict(earlier or {})
-        problems, witnesses = check_seen(view, catalog.lake, ring, known)
-        faults += problems
+        known, limits = memory.recall(catalog.settings)
+        seen = known | dict(earlier or {})
+        problems, witnesses = check_seen(view, catalog.lake, ring, seen)
+        faults += limits + problems
         if not full and exit_code(faults) < 2:
             verified = memory.verified_size(catalog.settings, view)
     statements, about = _statements(catalog.settings, entries, ring, verified)
@@ -191,7 +192,7 @@ def verify(
     faults += compare_details(catalog.lake, graph)
     faults += told(graph) if told else ()
     if loaded.view is not None and full and exit_code(faults) < 2:
-        memory.remember(catalog.settings, loaded.view)
+        faults += memory.remember(catalog.settings, loaded.view)
     return Report(
         faults=tuple(faults),
         counts={"entries": len(loaded.entries), "statements": len(graph.statements), **counts},

@@ -3,12 +3,13 @@
 The tree is rebuilt from the entries; no hash that lies in a file is believed.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
 from dsk_assets.evidence import tiles
 from dsk_assets.evidence.merkle import leaf_hash, root_of
 from dsk_assets.evidence.notes import Checkpoint, Note, NoteKey
@@ -19,6 +20,9 @@ from dsk_assets.lake.store import Lake, Zone
 
 FOLDER = f"{Zone.EVIDENCE}/log"
 CHECKPOINT = f"{FOLDER}/checkpoint"
+
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
+"""What the system says where something else lies under a name than a file."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ def is_other(lake: Lake, path: str) -> bool:
 def read_bytes(lake: Lake, path: str) -> bytes | None:
     """The bytes of a file of the lake, None where there is none.
 
-    Raises :class:`Unreadable` for what is no file that can be read. A storage that cannot be
-    reached is an error of its own, not a fault of the evidence.
+    Raises :class:`Unreadable` for what is no file that can be read, and like
+    :func:`refuse_unreachable`.
     """
     if is_other(lake, path):
         raise Unreadable("it is no file")
@@ -101,10 +105,22 @@ def read_bytes(lake: Lake, path: str) -> bytes | None:
         return lake.read(path)
     except MissingInputError:
         return None
-    except (ConnectionError, TimeoutError):
-        raise
     except (OSError, ValueError) as error:
+        refuse_unreachable(error, path)
         raise Unreadable(f"it cannot be read ({type(error).__name__})") from None
+
+
+def refuse_unreachable(error: Exception, path: str) -> None:
+    """Raise :class:`StorageError` where *error* is none of the evidence but of its storage.
+
+    A file that may not be read, or a disk that does not answer, says nothing of what it holds.
+    """
+    if isinstance(error, OSError) and error.errno not in NO_FILE:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise StorageError(
+            f"{path} could not be read ({reason}) — see to it that whoever verifies may read the "
+            "whole lake, then verify again"
+        ) from None
 
 
 def read_log(lake: Lake) -> tuple[LogView | None, list[Fault]]:

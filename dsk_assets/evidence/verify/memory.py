@@ -1,40 +1,53 @@
 """Checkpoints of the log that were seen before, kept outside the lake: what finds a rollback."""
 
-from pathlib import Path
+import os
+from collections.abc import Iterator
 
+from dsk_assets.evidence.log import SIGNED, memory
 from dsk_assets.evidence.notes import Checkpoint, Note
+from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.log import LogView
-from dsk_assets.lake.digests import sha256_text
 from dsk_assets.settings import Settings
 
-SIGNED, VERIFIED = "checkpoint", "verified"
+VERIFIED = "verified"
+"""The kind of memory that holds the checkpoint last verified here."""
 
 
-def recall(settings: Settings) -> dict[str, bytes]:
-    """The notes remembered below ``DSK_HOME``, by their path: last signed here, last verified."""
-    paths = [_path(settings, kind) for kind in (SIGNED, VERIFIED)]
-    return {str(path): path.read_bytes() for path in paths if path.exists()}
+def recall(settings: Settings) -> tuple[dict[str, bytes], list[Fault]]:
+    """The notes remembered below ``DSK_HOME`` by their path: last signed here, last verified.
+
+    And a limit for each that is there and cannot be read.
+    """
+    found, limits = {}, []
+    for path in (memory(settings, kind) for kind in (SIGNED, VERIFIED)):
+        try:
+            found[str(path)] = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            limits.append(Fault("memory-unusable", str(path), os.strerror(error.errno or 0)))
+    return found, limits
 
 
 def verified_size(settings: Settings, view: LogView) -> int:
     """How many entries were verified here before and stand unchanged."""
-    path = _path(settings, VERIFIED)
+    path = memory(settings, VERIFIED)
     try:
         earlier = Checkpoint.parse(Note.parse(path.read_bytes()).text)
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return 0
     return 0 if list(view.continues(earlier, str(path))) else earlier.size
 
 
-def remember(settings: Settings, view: LogView) -> None:
-    """Keep the log's checkpoint as verified."""
-    path = _path(settings, VERIFIED)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".new-verified")
-    temporary.write_bytes(view.note.serialise())
-    temporary.replace(path)
-
-
-def _path(settings: Settings, kind: str) -> Path:
-    """Beside the log's own memory: a file for each lake."""
-    return settings.home.resolve() / "log" / f"{sha256_text(settings.lake_url)[:16]}.{kind}"
+def remember(settings: Settings, view: LogView) -> Iterator[Fault]:
+    """Keep the log's checkpoint as verified; a limit where it cannot be kept."""
+    path = memory(settings, VERIFIED)
+    note = view.note.serialise()
+    try:
+        if not path.exists() or path.read_bytes() != note:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_suffix(".new-verified")
+            temporary.write_bytes(note)
+            temporary.replace(path)
+    except OSError as error:
+        yield Fault("memory-unusable", str(path), os.strerror(error.errno or 0))
