@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsk_assets.corpus.tokenizer import Vocabulary
+from dsk_assets.corpus.words import WordEncoder
 
 PIECE = 100_000
 """Characters encoded as one; a longer document is encoded in pieces, cut after a line if it can."""
@@ -36,14 +37,13 @@ def encode_documents(
 ) -> Iterator[EncodedDocument]:
     """Each ``(doc_id, text)`` as tokens, in the given order."""
     end = np.array([vocabulary.end_of_text], vocabulary.dtype)
+    encoder = WordEncoder(vocabulary)
     characters = 0
     parts: list[NDArray[Any]] = []
     for batch in _batches(_pieces(documents)):
-        encodings = vocabulary.tokenizer.encode_batch_fast(
-            [piece.text for piece in batch], add_special_tokens=False
-        )
-        for piece, encoding in zip(batch, encodings, strict=True):
-            parts.append(np.array(encoding.ids, vocabulary.dtype))
+        encoded = encoder.encode([piece.text for piece in batch])
+        for piece, found in zip(batch, encoded, strict=True):
+            parts.append(found)
             characters += len(piece.text)
             if piece.last:
                 tokens = np.concatenate([*parts, end])

@@ -6,7 +6,8 @@ a token, and a word takes the space before it (Sennrich et al. 2016, https://acl
 Radford et al. 2019 for bytes as the alphabet).
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,20 @@ class Vocabulary:
     def dtype(self) -> np.dtype[Any]:
         """The smallest of little-endian uint16 and uint32 that holds every token."""
         return np.dtype("<u2") if self.size <= 2**16 else np.dtype("<u4")
+
+    @property
+    def by_words(self) -> bool:
+        """Whether a text's tokens are those of the words (:data:`WORDS`) in it, one by one.
+
+        So it is where nothing is normalised, words are split off and turned to bytes, and all
+        tokens beside those of the model stand for something special, which no text is.
+        """
+        made = json.loads(self.tokenizer.to_str())
+        return bool(
+            made["normalizer"] is None
+            and made["pre_tokenizer"] == json.loads(_untrained().to_str())["pre_tokenizer"]
+            and all(token["special"] for token in made["added_tokens"])
+        )
 
     def decode(self, tokens: NDArray[Any]) -> str:
         """The text of *tokens*, as it was."""
@@ -167,15 +182,8 @@ class _Sample:
                 yield piece
 
 
-def _train(config: TokenizerConfig, sample: _Sample) -> Tokenizer:
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    made.decoder = decoders.ByteLevel()
+def _train(config: TokenizerConfig, sample: Iterable[str]) -> Tokenizer:
+    made = _untrained()
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size or 0,
         min_frequency=2,
@@ -184,6 +192,18 @@ def _train(config: TokenizerConfig, sample: _Sample) -> Tokenizer:
         show_progress=False,
     )
     made.train_from_iterator(iter(sample), trainer)
+    return made
+
+
+def _untrained() -> Tokenizer:
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    made.decoder = decoders.ByteLevel()
     return made
 
 

@@ -1,0 +1,154 @@
+"""What tokenising and packing cost, beside datatrove and beside ``tokenizers`` alone.
+
+    python benchmarks/tokenising.py --megabytes 30 --datatrove PYTHON
+
+Same texts, same tokenizer, one after the other, a process for each: the stage ``corpus/shards``
+from a donation's kept documents to its shards and span table, datatrove's ``DocumentTokenizer``
+from a Parquet file to its token file and index, and ``encode_batch`` over the texts in memory.
+PYTHON is the interpreter of an environment with ``datatrove[io,processing]==0.10.1``. Costs are CPU
+seconds after all was imported and loaded, of all threads.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import polars as pl
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from labelled import write  # noqa: E402
+
+from dsk_assets.corpus.config import load_corpus  # noqa: E402
+from dsk_assets.corpus.encoding import encode_documents  # noqa: E402
+from dsk_assets.corpus.kept import KeptDocuments  # noqa: E402
+from dsk_assets.corpus.shards import SHARD_SPAN, ShardWriter  # noqa: E402
+from dsk_assets.corpus.tokenizer import FILE, Vocabulary, _ready, _train  # noqa: E402
+from dsk_assets.evidence.catalog import Catalog, Output, Snapshot  # noqa: E402
+from dsk_assets.lake.store import Zone  # noqa: E402
+from dsk_assets.settings import load_settings  # noqa: E402
+
+END = "<|endoftext|>"
+SHARD_TOKENS = 2**26
+
+
+@click.group(invoke_without_command=True)
+@click.option("--megabytes", default=30.0)
+@click.option("--vocabulary", default=32_000)
+@click.option("--repeat", default=3)
+@click.option("--datatrove", type=click.Path(exists=True))
+@click.pass_context
+def main(
+    context: click.Context, megabytes: float, vocabulary: int, repeat: int, datatrove: str
+) -> None:
+    """Measure all three, several times in turn; the least of each counts."""
+    if context.invoked_subcommand:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _prepare(folder, megabytes, vocabulary)
+        tokens = int(_run([sys.executable, __file__, "count", name]))
+        own = [sys.executable, __file__]
+        theirs = [datatrove, str(ROOT / "benchmarks" / "datatrove_tokens.py")]
+        commands = {
+            "this project": [*own, "shards", name],
+            "datatrove": [*theirs, f"{name}/parquet", f"{name}/theirs", f"{name}/{FILE}"],
+            "`encode_batch` alone": [*own, "alone", name],
+        }
+        found: dict[str, list[float]] = {what: [] for what in commands}
+        for _ in range(repeat):
+            for what, command in commands.items():
+                found[what].append(_run(command))
+    best = {what: min(seconds) for what, seconds in found.items()}
+    one, other, alone = best.values()
+    click.echo(f"{megabytes:g} MB, {tokens:,} tokens, {vocabulary:,} in the vocabulary\n")
+    click.echo("| what | CPU s | CPU s for a million tokens |\n|---|---:|---:|")
+    for what, seconds in best.items():
+        click.echo(f"| {what} | {seconds:.2f} | {seconds / tokens * 1e6:.3f} |")
+    click.echo(f"\n{other / one:.1f} times less CPU than datatrove")
+    click.echo(f"{one / alone:.2f} times the CPU of encode_batch alone")
+
+
+def _run(command: list[str]) -> float:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise click.ClickException(f"{command} failed:\n{done.stderr[-3000:]}")
+    return float(done.stdout.split()[-1])
+
+
+def _prepare(folder: Path, megabytes: float, size: int) -> None:
+    """Write the documents as a lake's tables and for datatrove, and train the tokenizer."""
+    texts = pl.read_ndjson(write(folder / "corpus", megabytes)).select("text", doc_id="id")
+    (folder / "parquet").mkdir()
+    texts.write_parquet(folder / "parquet" / "documents.parquet")
+    config = load_corpus(load_settings().consortium).tokenizer
+    trained = _train(config.model_copy(update={"vocab_size": size}), texts["text"].to_list())
+    trained.save(str(folder / FILE))
+
+
+def _texts(folder: Path) -> list[str]:
+    return pl.read_parquet(folder / "parquet")["text"].to_list()
+
+
+def _vocabulary(folder: Path) -> Vocabulary:
+    return _ready(folder / FILE, END)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def count(folder: Path) -> None:
+    """The number of tokens, which all three agree on."""
+    made = encode_documents(_vocabulary(folder), enumerate(_texts(folder)))  # type: ignore[arg-type]
+    click.echo(sum(len(one.tokens) for one in made))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def alone(folder: Path) -> None:
+    """``encode_batch`` over all texts."""
+    texts, made = _texts(folder), _vocabulary(folder)
+    began = time.process_time()
+    made.tokenizer.encode_batch(texts, add_special_tokens=False)
+    click.echo(time.process_time() - began)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def shards(folder: Path) -> None:
+    """The work of ``corpus/shards``: read, sort, encode, pack, digest, write."""
+    with tempfile.TemporaryDirectory(dir=folder) as home:
+        catalog = Catalog(load_settings(home=Path(home)))
+        table = pl.read_parquet(folder / "parquet").with_columns(
+            kept=True, n_char=pl.col("text").str.len_chars().cast(pl.Int64)
+        )
+        kept = KeptDocuments(
+            decisions=_table(catalog, "filtering/decisions", "decision", table["doc_id", "kept"]),
+            documents=_table(
+                catalog, "filtering/personal_data", "document", table["doc_id", "n_char", "text"]
+            ),
+            scratch=Path(home),
+        )
+        made = _vocabulary(folder)
+        out = Output(catalog.lake, "curated/benchmark")
+        writer = ShardWriter(out, "benchmark", SHARD_TOKENS)
+        began = time.process_time()
+        out.table("shard_span", writer.spans(encode_documents(made, kept.texts())), SHARD_SPAN)
+        click.echo(time.process_time() - began)
+
+
+def _table(catalog: Catalog, asset: str, name: str, rows: pl.DataFrame) -> Snapshot:
+    def produce(out: Output) -> None:
+        out.table(name, [rows.to_arrow()], rows.to_arrow().schema)
+
+    return catalog.materialise(
+        asset, "benchmark@1.0.0", zone=Zone.CURATED, inputs=[], config={},
+        code_version="benchmark", produce=produce,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
