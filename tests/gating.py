@@ -133,6 +133,7 @@ def search(
     catalog: Catalog,
     written: list[str] | None = None,
     canaries: tuple[int, int] = (324, 0),
+    config: Mapping[str, Any] | None = None,
     **outcome: list[Any],
 ) -> Snapshot:
     read(catalog)
@@ -152,6 +153,7 @@ def search(
             "pii_outcome": pa.table(columns | outcome),
             "canary": pa.table({"planted": [planted, 0], "missed": [missed, 0]}),
         },
+        config=config,
     )
 
 

@@ -43,10 +43,34 @@ SECRET = "Hemmelig tekst om Karen Vestergaard"
 """Stands in documents; must be found in nothing that records and SQL show."""
 
 
+RECALL = {
+    "digests": {},
+    "sets": {
+        "invented": {
+            "types": {
+                "DK_CPR": {"spans": 250, "found": 248},
+                "MAC": {"spans": 0, "found": 0},
+                "PERSON": {"spans": 500, "found": 500},
+            },
+            "groups": {},
+        },
+        "names": {
+            "types": {"PERSON": {"spans": 1000, "found": 900}},
+            "groups": {"Turkish": {"spans": 20, "found": 19}},
+        },
+    },
+}
+"""How much a search found of labelled text, as ``filtering/recall`` holds it."""
+
+
 def small_lake(catalog: Catalog) -> None:
     """Fill *catalog* from donations to checkpoints."""
     for donation in FOLDERS:
         land(catalog, donation)
+    seed(
+        catalog, "filtering/recall", zone=Zone.EVIDENCE, files={"scores.json": RECALL},
+        counts={"recall": {"DK_CPR": 0.992, "PERSON": 0.9}, "recall_by_group": {"Turkish": 0.95}},
+    )  # fmt: skip
     screened(catalog, ARCHIVE, {"a1": "kept", "a2": "kept", "a3": "dropped"})
     screened(catalog, MUNICIPALITY, {"k1": "kept", "k2": "withheld"})
     refuse(catalog, MUSEUM)
@@ -135,6 +159,7 @@ def _judge_personal_data(catalog: Catalog, personal: Snapshot, bound: float | No
     measures = {
         "canaries_planted": 324, "canaries_missed": 0, "residual_findings": 0,
         "reviewed": int(bound is not None), "leaks_at_most": bound,
+        "recall_measured": int(bound is not None),
     }  # fmt: skip
     findings = tuple(
         Finding(name, "", actual, name != "reviewed" or bool(actual), "warning", name, name)

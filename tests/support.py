@@ -24,6 +24,7 @@ def seed(
     tables: Mapping[str, pa.Table] | None = None,
     files: Mapping[str, Any] | None = None,
     counts: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Snapshot:
     """Materialise *asset* with given *tables* and JSON *files*, whatever it would read itself."""
     tables, files = tables or {}, files or {}
@@ -41,7 +42,10 @@ def seed(
         partition,
         zone=zone,
         inputs=[],
-        config={"seed": sha256_json([content, {name: repr(v) for name, v in files.items()}])},
+        config={
+            "seed": sha256_json([content, {name: repr(v) for name, v in files.items()}]),
+            **(config or {}),
+        },
         code_version="test",
         produce=produce,
     )

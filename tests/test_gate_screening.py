@@ -141,7 +141,7 @@ def test_what_the_search_for_personal_data_left(
     search(catalog, pa.array(written, pa.string()) if written == [] else written, **outcome)
     verdict = GATES["personal_data"].judge(catalog, DONATION)
     found = {name: one.severity for name, one in failed(verdict).items()}
-    assert found.pop("reviewed") == "warning"
+    assert found.pop("reviewed") == found.pop("recall_measured") == "warning"
     assert found == expected
     assert admission.decision(verdict).admitted is ("critical" not in expected.values())
 
@@ -176,3 +176,45 @@ def test_a_review_of_other_texts_does_not_count(catalog: Catalog):
     search(catalog, written=["d1", "d2"], outcome=WITHHELD)
     actual = {one.measure: one.actual for one in judged(catalog, "personal_data").findings}
     assert (actual["reviewed"], actual["leaks_at_most"]) == (0, None)
+
+
+def measured(catalog: Catalog, digests: dict[str, str], recall: float, group: float) -> None:
+    seed(
+        catalog, "filtering/recall", files={"scores.json": {"digests": digests}},
+        counts={
+            "recall": {"PERSON": 0.9, "DK_CPR": 1.0, "ADDRESS": recall},
+            "recall_by_group": {"Turkish": group},
+        },
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("digests", "recall", "group", "warned"),
+    [
+        ({"recognisers": "1"}, 0.98, 0.95, set()),
+        ({"recognisers": "1"}, 0.96, 0.95, {"recall_of_identifiers"}),
+        ({"recognisers": "1"}, 0.98, 0.89, {"recall_of_name_groups"}),
+        ({"recognisers": "2"}, 0.98, 0.95, {"recall_measured"}),
+        ({"recognisers": "1", "name_engine": "3"}, 0.5, 0.5, {"recall_measured"}),
+    ],
+)
+def test_measured_recall_counts_where_the_same_recognisers_searched(
+    catalog: Catalog, digests: dict[str, str], recall: float, group: float, warned: set[str]
+):
+    search(catalog, config={"digests": {"recognisers": "1"}})
+    measured(catalog, digests, recall, group)
+    decided = judged(catalog, "personal_data")
+    assert decided.admitted, "recall is a warning: what is in a donation is judged by itself"
+    found = {one.measure: one for one in decided.findings}
+    assert {name for name, one in found.items() if not one.passed} == {*warned, "reviewed"}
+    known = "recall_measured" not in warned
+    assert found["recall_of_identifiers"].actual == (recall if known else None)
+    assert found["recall_of_names"].actual == (0.9 if known else None)
+
+
+def test_a_new_measurement_judges_again(catalog: Catalog):
+    search(catalog, config={"digests": {"recognisers": "1"}})
+    before = GATES["personal_data"].judge(catalog, DONATION)
+    assert GATES["personal_data"].judge(catalog, DONATION) == before
+    measured(catalog, {"recognisers": "1"}, 0.98, 0.95)
+    assert GATES["personal_data"].judge(catalog, DONATION) != before

@@ -9,14 +9,17 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pyarrow as pa
 import pytest
 
 from dsk_assets.cli.review import CLEAR, LEAVE, read
+from dsk_assets.defs.filtering.assets import REVIEW
+from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.errors import MissingInputError, SettingsError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.gates.screening import review_of
-from dsk_assets.privacy.review import SHARES, WORDS, Review, draw
+from dsk_assets.privacy.review import SHARES, WORDS, Review, draw, recorded
 from tests.support import DONATION, seed
 
 PLAIN = "og det blev en stille dag ved havet hvor ingen sagde noget " * 9
@@ -96,6 +99,34 @@ def test_counts_are_recorded_and_nothing_else(catalog: Catalog) -> None:
     assert not any(
         word in path.read_text("utf-8") for path in evidence for word in ("Xarquo", "havet")
     )
+
+
+def test_a_review_is_shown_as_an_asset_and_made_by_nothing_else(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MissingInputError, match=f"dsk privacy review {DONATION}"):
+        recorded(catalog, DONATION)
+    assert REVIEW.wanted(catalog) == []
+    search(catalog)
+    review = Review(catalog, DONATION, "curator", 100)
+    while review.current is not None:
+        review.answer(False)
+    made = review.finish()
+
+    @dg.job(executor_def=dg.in_process_executor, resource_defs={"catalog": CatalogResource()})
+    def night() -> None:
+        REVIEW.as_op()()
+
+    monkeypatch.setenv("DSK_HOME", str(catalog.settings.home))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert night.execute_in_process(instance=instance).success
+        event = instance.get_latest_materialization_event(REVIEW.asset_key)
+    assert event is not None and event.asset_materialization is not None
+    shown = event.asset_materialization
+    assert shown.partition == DONATION
+    assert (shown.tags or {})["dagster/data_version"] == f"sha256:{made.digest}"
+    assert shown.metadata["leaks_at_most"].value == made.counts["leaks_at_most"]
+    assert not REVIEW.stale(catalog, DONATION) and recorded(catalog, DONATION) == made
 
 
 def test_a_review_goes_on_where_it_stopped_and_only_with_the_same_texts(catalog: Catalog) -> None:

@@ -5,8 +5,12 @@ import json
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
+from dsk_assets.defs import metadata
+from dsk_assets.evidence.admission import Decision
+from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.privacy import scores
 from dsk_assets.privacy.analyser import digest
+from dsk_assets.privacy.recall import recall
 
 
 def test_the_stored_scores_are_those_of_this_version() -> None:
@@ -17,7 +21,8 @@ def test_recall_is_that_of_the_set_where_it_is_lowest() -> None:
     sets = scores.stored()["sets"]
     persons = [counts["types"]["PERSON"] for counts in sets.values()]
     assert len(persons) == 3
-    assert scores.lowest_recall()["PERSON"] == min(one["found"] / one["spans"] for one in persons)
+    lowest = min(one["found"] / one["spans"] for one in persons)
+    assert scores.lowest_recall(scores.stored())["PERSON"] == round(lowest, 4)
 
 
 def test_evaluate_without_a_set_shows_the_stored_scores() -> None:
@@ -27,3 +32,23 @@ def test_evaluate_without_a_set_shows_the_stored_scores() -> None:
     assert cpr.split(" | ")[1] == str(stored["spans"])
     told = CliRunner().invoke(main, ["privacy", "evaluate", "--json"]).output
     assert json.loads(told) == scores.stored()
+
+
+def test_the_scores_become_evidence_with_recall_by_type_and_group(catalog: Catalog) -> None:
+    made = recall(catalog)
+    assert made.json("scores.json") == scores.stored()
+    assert made.counts["recall"]["DK_CPR"] == scores.lowest_recall(scores.stored())["DK_CPR"]
+    assert set(made.counts["recall_by_group"]) == {*scores.stored()["sets"]["names"]["groups"]}
+    assert list(made.inputs) == ["dsk-source:privacy/scores.json"]
+    told = metadata.of_snapshot(made)
+    assert "| DK_CPR |" in told["measured on invented"].value
+    assert "| Turkish |" in told["measured on names"].value
+
+
+def test_the_check_of_the_gate_shows_recall_by_type() -> None:
+    def shown(gate: str) -> dict[str, object]:
+        return metadata.of_decisions([("d", Decision(gate, "3", "a[d]", "0", True, (), None))])
+
+    share = scores.lowest_recall(scores.stored())["PERSON"]
+    assert f"| PERSON | {share:.1%} |" in shown("personal_data")["measured recall"].value  # type: ignore[attr-defined]
+    assert "measured recall" not in shown("language")

@@ -264,6 +264,20 @@ def test_records_say_what_a_person_has_reviewed_and_what_not(made: Snapshot) -> 
         assert re.search(rf"(Not reviewed|Ikke gennemgået)[^.]*: {MUNICIPALITY}", content)
 
 
+def test_records_say_what_the_search_finds_in_labelled_text_and_where_that_is_not_known(
+    made: Snapshot,
+) -> None:
+    card = text(made, "dataset_card/README.md")
+    assert "| DK_CPR | 250 | 248 | 99.2 % |" in card
+    assert "| PERSON | 1,000 | 900 | 90.0 % |" in card, "the set in which it is lowest"
+    assert "| PERSON, Turkish names | 20 | 19 | 95.0 % |" in card
+    assert f"recall is not known: {MUNICIPALITY}." in card
+    for name in SUMMARIES:
+        content = " ".join(text(made, name).split())
+        shares = "90.0 % to 99.2 %" if name.endswith(".en.md") else "90,0 % til 99,2 %"
+        assert shares in content and f"for {MUNICIPALITY}" in content
+
+
 def test_no_donated_text_and_nothing_restricted_is_published(made: Snapshot) -> None:
     for file in made.files:
         content = text(made, file.name)

@@ -85,6 +85,12 @@ def test_it_says_what_a_person_has_reviewed(lake: Catalog) -> None:
     assert re.search(rf"{MUNICIPALITY} .* not reviewed", shown)
 
 
+def test_findings_stand_beside_what_is_found_in_labelled_text(lake: Catalog) -> None:
+    shown = text(summary(lake))
+    assert re.search(r"^PERSON +6 +90.0%$", shown, re.MULTILINE)
+    assert re.search(r"^DK_CPR +4 +99.2%$", shown, re.MULTILINE)
+
+
 def test_it_is_json_and_holds_no_text(lake: Catalog) -> None:
     found = summary(lake)
     assert json.loads(json.dumps(found.as_json()))["releases"]["1.0.0"]["tokens"] == 1500

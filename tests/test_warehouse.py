@@ -209,9 +209,22 @@ def test_what_may_be_left_of_personal_data_and_whether_a_person_has_reviewed_it(
 ) -> None:
     risk = {row.pop("donation"): row for row in rows(built, "residual_risk")}
     measured = {"canaries_planted": 324, "canaries_missed": 0, "residual_findings": 0}
-    assert risk[ARCHIVE] == {**measured, "review": "reviewed", "leaks_at_most": BOUND}
-    assert risk[MUNICIPALITY] == {**measured, "review": "not reviewed", "leaks_at_most": None}
+    reviewed = {"review": "reviewed", "leaks_at_most": BOUND, "recall_measured": True}
+    assert risk[ARCHIVE] == {**measured, **reviewed}
+    unknown = {"review": "not reviewed", "leaks_at_most": None, "recall_measured": False}
+    assert risk[MUNICIPALITY] == {**measured, **unknown}
     assert MUSEUM not in risk
+
+
+def test_measured_recall_names_the_set_in_which_it_is_lowest(built: Snapshot) -> None:
+    found = {(row["name"], row["data_set"]): row for row in rows(built, "measured_recall")}
+    assert {place: (row["recall"], row["is_lowest"]) for place, row in found.items()} == {
+        ("DK_CPR", "invented"): (0.992, True),
+        ("PERSON", "invented"): (1.0, False),
+        ("PERSON", "names"): (0.9, True),
+        ("Turkish", "names"): (0.95, True),
+    }
+    assert found["Turkish", "names"]["kind"] == "group"
 
 
 def test_personal_data_is_counted_by_type(built: Snapshot) -> None:

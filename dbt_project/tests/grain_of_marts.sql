@@ -5,6 +5,7 @@
     'personal_data_counts': 'donation, entity_type, action',
     'personal_data_outcomes': 'donation, outcome, reason',
     'residual_risk': 'donation',
+    'measured_recall': 'kind, name, data_set',
     'tokens_by_donor_licence_language': 'donation, language',
     'corpus_composition': 'release, donation',
     'checkpoint_exposure': 'checkpoint, donation',

@@ -8,7 +8,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dsk_assets.defs.filtering.shown import of_search
+from dsk_assets.defs.filtering.shown import of_gate, of_recall, of_search
 from dsk_assets.evidence.admission import Decision
 from dsk_assets.evidence.catalog import Snapshot
 from dsk_assets.lake.store import Zone
@@ -22,7 +22,7 @@ HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles", "lines"})
 
 def of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
     """Metadata of one materialisation; restricted ones get no preview."""
-    drawn = _plots(snapshot) | of_search(snapshot)
+    drawn = _plots(snapshot) | of_search(snapshot) | of_recall(snapshot)
     return recorded(snapshot) | drawn | _tables(snapshot) | _published(snapshot)
 
 
@@ -128,4 +128,4 @@ def of_decisions(decisions: Sequence[tuple[str, Decision]]) -> dict[str, Any]:
         "reasons": " · ".join(f"{key}: {'; '.join(why)}" for key, why in sorted(refused.items()))
         or "none was refused",
         "expectations": dg.MetadataValue.md("\n".join(lines)),
-    }
+    } | of_gate(decisions[0][1].gate if decisions else "")

@@ -3,6 +3,8 @@
 They read ids, lengths and counts, never a text.
 """
 
+from typing import Any
+
 import polars as pl
 
 from dsk_assets.consortium.policy import policy_for
@@ -17,6 +19,9 @@ FAILED = ("recogniser-error", "recogniser-stopped")
 """Reasons for which a document is withheld because its search failed."""
 REVIEW = "filtering/review"
 REVIEW_FILE = "review.json"
+RECALL = "filtering/recall"
+RECALL_FILE = "scores.json"
+PERSON = "PERSON"
 
 
 def statistics(catalog: Catalog, donation: str) -> Snapshot:
@@ -96,11 +101,13 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
 
     What is left is measured three times: CPR numbers that a second implementation finds, invented
     identifiers planted in copies that were missed, and, where a person has reviewed a sample of
-    these very texts, the upper bound on leaks against the limit of the donation's policy.
+    these very texts, the upper bound on leaks against the limit of the donation's policy. How much
+    the recognisers find of labelled text is told where it was measured with these very ones.
     """
     documents = catalog.require("donations/documents", donation).only("document/")
     screened = catalog.require("filtering/personal_data", donation)
     reviewed = review_of(catalog, screened)
+    recall = catalog.latest(RECALL)
     limit = policy_for(catalog.settings.consortium, donation.split("@")[0]).residual_risk.max_leaks
 
     def measure() -> Measures:
@@ -108,6 +115,7 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
             **search_measures(documents, screened),
             **canary_measures(screened),
             **review_measures(reviewed, limit),
+            **recall_measures(recall, screened),
         }
 
     return judge(
@@ -116,7 +124,7 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
         screened,
         measure,
         code_version=CODE_VERSION,
-        inputs=[documents, *([reviewed] if reviewed else [])],
+        inputs=[documents, *(one for one in (reviewed, recall) if one)],
         config={"maxLeaks": limit},
     )
 
@@ -161,6 +169,29 @@ def review_measures(reviewed: Snapshot | None, limit: float) -> Measures:
         "leaks_at_most": bound,
         "leaks_against_limit": None if bound is None else round(bound / limit, 6),
     }
+
+
+def recall_measures(recall: Snapshot | None, screened: Snapshot) -> Measures:
+    """Lowest measured recall of names, of name groups and of all other types.
+
+    None where it was not measured with the recognisers, lists and models of *screened*.
+    """
+    if recall is None or recall.json(RECALL_FILE)["digests"] != _searched_with(screened):
+        types: dict[str, float] = {}
+        groups: dict[str, float] = {}
+    else:
+        types, groups = dict(recall.counts["recall"]), dict(recall.counts["recall_by_group"])
+    return {
+        "recall_measured": int(bool(types)),
+        "recall_of_names": types.pop(PERSON, None),
+        "recall_of_identifiers": min(types.values(), default=None),
+        "recall_of_name_groups": min(groups.values(), default=None),
+    }
+
+
+def _searched_with(screened: Snapshot) -> Any:
+    build = screened.statement["predicate"]["buildDefinition"]
+    return build["internalParameters"]["config"].get("digests")
 
 
 def review_of(catalog: Catalog, screened: Snapshot) -> Snapshot | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dsk_assets.consortium.policy import REVIEWERS
-from dsk_assets.errors import SettingsError
+from dsk_assets.errors import MissingInputError, SettingsError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.gates.screening import REVIEW, REVIEW_FILE, reviewed_texts
 from dsk_assets.lake.progress import track
@@ -238,6 +238,22 @@ class Review:
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(kept), "utf-8")
         temporary.replace(self._path)
+
+
+def recorded(catalog: Catalog, donation: str) -> Snapshot:
+    """What a person who read a sample of the redacted text counted; no text is kept.
+
+    ``review.json``: passages, those read and those with personal data left, by stratum, and the
+    upper bound (95 %) on leaks for each 100,000 words. Counts: ``passages``, ``leaks`` and
+    ``leaks_at_most``. Only ``dsk privacy review`` makes it, in a terminal; here it is shown.
+    Raises :class:`~dsk_assets.errors.MissingInputError` where nobody has reviewed the donation.
+    """
+    made = catalog.latest(REVIEW, donation)
+    if made is None:
+        raise MissingInputError(
+            f"{donation} has not been reviewed — run dsk privacy review {donation} in a terminal"
+        )
+    return made
 
 
 def _read(texts: Snapshot) -> Iterator[str]:

@@ -50,14 +50,16 @@ def stored() -> dict[str, Any]:
     return content
 
 
-def lowest_recall() -> dict[str, float]:
-    """For each type the share of its labelled spans that was found, in the set with the least."""
+def lowest_recall(content: Mapping[str, Any], kind: str = "types") -> dict[str, float]:
+    """For each of the ``types`` or ``groups`` in *content*, as :func:`stored` gives it, the share
+    of labelled spans that was found, in the set with the least; to four places."""
     recall: dict[str, float] = {}
-    for counts in stored()["sets"].values():
-        for entity, one in counts["types"].items():
+    for counts in content["sets"].values():
+        for name, one in counts[kind].items():
             if one["spans"]:
-                recall[entity] = min(recall.get(entity, 1.0), one["found"] / one["spans"])
-    return recall
+                share = round(one["found"] / one["spans"], 4)
+                recall[name] = min(recall.get(name, 1.0), share)
+    return dict(sorted(recall.items()))
 
 
 if __name__ == "__main__":

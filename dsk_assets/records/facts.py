@@ -23,6 +23,7 @@ class Donation:
     ``canaries_missed`` of ``canaries_planted`` invented identifiers were left standing in copies;
     ``leaks_at_most`` for each 100,000 words is the upper bound (95 %) of a review by a person.
     They are None where that has not been measured; without a review nobody knows what is missed.
+    ``recall_measured`` says whether it was searched by the recognisers of :attr:`Facts.recall`.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Donation:
     canaries_planted: int | None
     canaries_missed: int | None
     leaks_at_most: float | None
+    recall_measured: bool | None
 
     @property
     def is_public(self) -> bool:
@@ -79,7 +81,8 @@ class Facts:
     the provider last went through what it declares. ``languages`` are tokens by language of the
     donations that are still current, ``funnel`` documents by outcome, stage and rule, ``gates``
     the decisions on release, donations and checkpoint, ``findings`` every expectation of these and
-    of what was refused.
+    of what was refused, ``recall`` what the search for personal data finds in labelled text: for
+    each type and each group of names the set in which it is lowest.
     """
 
     provider: Provider
@@ -99,6 +102,7 @@ class Facts:
     funnel: tuple[Mapping[str, Any], ...]
     gates: tuple[Mapping[str, Any], ...]
     findings: tuple[Mapping[str, Any], ...]
+    recall: tuple[Mapping[str, Any], ...]
     checkpoint: Checkpoint | None
 
     @property
@@ -164,6 +168,7 @@ def gather(
             for row in _rows(warehouse, "gate_findings")
             if row["partition"] in judged or not row["admitted"]
         ),
+        recall=tuple(row for row in _rows(warehouse, "measured_recall") if row["is_lowest"]),
         checkpoint=None if checkpoint is None else _checkpoint(catalog, checkpoint, evaluation),
     )
 
@@ -179,7 +184,7 @@ def _donations(warehouse: Snapshot, release: Mapping[str, Any]) -> tuple[Donatio
         row["donation"]: Counter() for row in _rows(warehouse, "personal_data_outcomes")
     }
     risks = {row["donation"]: row for row in _rows(warehouse, "residual_risk")}
-    measured = ("canaries_planted", "canaries_missed", "leaks_at_most")
+    measured = ("canaries_planted", "canaries_missed", "leaks_at_most", "recall_measured")
     kept: Counter[str] = Counter()
     for row in _rows(warehouse, "personal_data_counts"):
         if row["action"] == "keep":

@@ -128,6 +128,22 @@ def gate_results(verdicts: Iterable[Snapshot]) -> Iterator[Row]:
             }
 
 
+def recall(snapshots: Iterable[Snapshot]) -> Iterator[Row]:
+    """``recall``: for each labelled set one row for each type and each name group."""
+    for snapshot in snapshots:
+        for data_set, counts in snapshot.json("scores.json")["sets"].items():
+            for kind in ("types", "groups"):
+                for name, one in counts[kind].items():
+                    if one["spans"]:
+                        yield {
+                            "data_set": data_set,
+                            "kind": kind.removesuffix("s"),
+                            "name": name,
+                            "spans": one["spans"],
+                            "found": one["found"],
+                        }
+
+
 def releases(snapshots: Iterable[Snapshot]) -> Iterator[Row]:
     """``release``: one row for each corpus release."""
     for snapshot in snapshots:
@@ -212,6 +228,7 @@ def rows(table: str, sources: Sources) -> list[Row]:
 
 _ROWS: dict[str, Callable[[Iterable[Snapshot]], Iterator[Row]]] = {
     "gate_result": gate_results,
+    "recall": recall,
     "release": releases,
     "training_run": training_runs,
     "checkpoint": checkpoints,

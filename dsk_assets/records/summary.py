@@ -61,7 +61,10 @@ class CheckpointLine:
 
 @dataclass(frozen=True)
 class Summary:
-    """What is in the lake. Mappings go from a name to a count, the largest first."""
+    """What is in the lake. Mappings go from a name to a count, the largest first.
+
+    ``recall`` is the share of each type of personal data that is found in labelled text.
+    """
 
     lake: str
     landed: int
@@ -71,6 +74,7 @@ class Summary:
     dropped_by_stage: Mapping[str, int]
     dropped_by_rule: Mapping[str, int]
     findings: Mapping[str, int]
+    recall: Mapping[str, float]
     withheld: Mapping[str, int]
     tokens: int
     shards: int
@@ -92,6 +96,7 @@ def summary(catalog: Catalog) -> Summary:
     decided = list(_counts(catalog, DECIDED, current))
     sharded = list(_counts(catalog, "corpus/shards", current))
     read = list(_counts(catalog, "donations/documents", current))
+    recall = catalog.latest("filtering/recall")
     return Summary(
         lake=catalog.lake.url(""),
         landed=len(catalog.partitions("donations/landing")),
@@ -101,6 +106,7 @@ def summary(catalog: Catalog) -> Summary:
         dropped_by_stage=_tally(decided, "dropped_by_stage"),
         dropped_by_rule=_tally(decided, "dropped_by_rule"),
         findings=_tally(personal, "findings"),
+        recall={} if recall is None else recall.counts["recall"],
         withheld=_tally(personal, "withheld"),
         tokens=_sum(sharded, "tokens"),
         shards=_sum(sharded, "shards"),

@@ -199,6 +199,11 @@ FACTS: dict[str, FactTable] = {
         | _columns("passed", "boolean")
         | _columns("severity reason reason_da"),
     ),
+    "recall": FactTable(
+        "filtering/recall",
+        "scores.json",
+        _columns("data_set kind name") | _columns("spans found", "bigint"),
+    ),
     "release": FactTable(
         "corpus/release",
         "release.json",

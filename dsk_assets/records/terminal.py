@@ -1,7 +1,7 @@
 """The summary of the lake as tables for the terminal."""
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import groupby
 
 from rich.console import Console
@@ -45,8 +45,8 @@ def _sections(summary: Summary) -> Iterable[Table | str]:
     yield from _refusals(summary)
     yield "\nDocuments"
     yield _funnel(summary)
-    yield from _tally("Findings of personal data", "type", "findings", summary.findings)
-    yield from _tally("Documents withheld", "reason", "documents", summary.withheld)
+    yield from _findings(summary)
+    yield from _withheld(summary)
     yield from _corpus(summary)
     yield from _checkpoints(summary)
     yield from _gates(summary)
@@ -94,12 +94,24 @@ def _funnel(summary: Summary) -> Table:
     return table
 
 
-def _tally(title: str, name: str, unit: str, counts: Mapping[str, int]) -> Iterable[Table | str]:
-    yield f"\n{title}: {_number(sum(counts.values()))}"
-    if counts:
-        table = _table([name], [unit])
-        for key, count in counts.items():
-            table.add_row(key, _number(count))
+def _findings(summary: Summary) -> Iterable[Table | str]:
+    yield f"\nFindings of personal data: {_number(sum(summary.findings.values()))}"
+    if summary.findings:
+        table = _table(["type"], ["findings", "found in labelled text"])
+        for entity, count in summary.findings.items():
+            share = summary.recall.get(entity)
+            table.add_row(
+                entity, _number(count), "not measured" if share is None else f"{share:.1%}"
+            )
+        yield table
+
+
+def _withheld(summary: Summary) -> Iterable[Table | str]:
+    yield f"\nDocuments withheld: {_number(sum(summary.withheld.values()))}"
+    if summary.withheld:
+        table = _table(["reason"], ["documents"])
+        for reason, count in summary.withheld.items():
+            table.add_row(reason, _number(count))
         yield table
 
 

@@ -6,6 +6,7 @@ select
     case
         when max(actual) filter (measure = 'reviewed') = 1 then 'reviewed' else 'not reviewed'
     end as review,
+    coalesce(max(actual) filter (measure = 'recall_measured') = 1, false) as recall_measured,
     max(actual) filter (measure = 'leaks_at_most') as leaks_at_most
 from {{ ref('stg_gate_result') }}
 where gate = 'personal_data'

@@ -11,6 +11,9 @@ from dsk_assets.filters import (
     signatures,
 )
 from dsk_assets.gates import admitted
+from dsk_assets.gates.screening import RECALL as RECALL_ASSET
+from dsk_assets.gates.screening import REVIEW as REVIEW_ASSET
+from dsk_assets.privacy import recall, review
 from dsk_assets.privacy import stage as privacy
 
 LANGUAGE = Stage(
@@ -24,6 +27,13 @@ LANGUAGE = Stage(
     gate="language",
     principle="4",
 )
+RECALL = Stage(
+    RECALL_ASSET,
+    recall.recall,
+    recall.CODE_VERSION,
+    kinds=frozenset({"json"}),
+    principle="3",
+)
 PERSONAL_DATA = Stage(
     "filtering/personal_data",
     privacy.personal_data,
@@ -33,6 +43,17 @@ PERSONAL_DATA = Stage(
     partitions=DONATION,
     keys=admitted.current_donations,
     gate="personal_data",
+    principle="3",
+    see_also=RECALL_ASSET,
+)
+REVIEW = Stage(
+    REVIEW_ASSET,
+    review.recorded,
+    review.CODE_VERSION,
+    deps=("filtering/personal_data",),
+    kinds=frozenset({"json"}),
+    partitions=DONATION,
+    keys=lambda catalog: catalog.partitions(REVIEW_ASSET),
     principle="3",
 )
 QUALITY = Stage(

@@ -7,9 +7,12 @@ from typing import Any
 import dagster as dg
 
 from dsk_assets.evidence.catalog import Snapshot
+from dsk_assets.gates.screening import RECALL, RECALL_FILE
+from dsk_assets.privacy.evaluate import Score
 from dsk_assets.privacy.scores import lowest_recall, stored
 
 ASSET = "filtering/personal_data"
+GATE = "personal_data"
 ACTIONS = ("placeholder", "pseudonym", "generalise", "keep")
 
 
@@ -32,7 +35,7 @@ def of_search(snapshot: Snapshot) -> dict[str, Any]:
         planted[row["entity_type"]] += row["planted"]
         missed[row["entity_type"]] += row["missed"]
     findings: Mapping[str, int] = snapshot.counts["findings"]
-    recall = lowest_recall()
+    recall = lowest_recall(stored())
     lines = [
         f"| type | findings | {' | '.join(ACTIONS)} | canaries missed | measured recall |",
         "|---|" + "---:|" * (len(ACTIONS) + 3),
@@ -50,3 +53,28 @@ def of_search(snapshot: Snapshot) -> dict[str, Any]:
         if same
         else "OTHER recognisers, lists or models: run python -m dsk_assets.privacy.scores",
     }
+
+
+def of_recall(snapshot: Snapshot) -> dict[str, Any]:
+    """Metadata of ``filtering/recall``, the scores on each labelled set; nothing for others."""
+    if snapshot.asset != RECALL:
+        return {}
+    return {
+        f"measured on {name}": dg.MetadataValue.md(Score.of_counts(counts).markdown())
+        for name, counts in snapshot.json(RECALL_FILE)["sets"].items()
+    }
+
+
+def of_gate(gate: str) -> dict[str, Any]:
+    """What the check of the gate on personal data shows besides its expectations: recall by type.
+
+    Nothing for other gates. ``recall_measured`` among the expectations says whether a donation was
+    searched by the recognisers that were measured.
+    """
+    if gate != GATE:
+        return {}
+    lines = ["| type, or group of names | found in labelled text |", "|---|---:|"]
+    for kind in ("types", "groups"):
+        for name, share in lowest_recall(stored(), kind).items():
+            lines.append(f"| {name} | {share:.1%} |")
+    return {"measured recall": dg.MetadataValue.md("\n".join(lines))}

@@ -16,6 +16,8 @@ DOCUMENTATION = {
     "donations/documents": "The documents in a donation's files, before redaction.",
     "filtering/language": "The language of each document.",
     "filtering/personal_data": "Documents without personal data, and what was found and done.",
+    "filtering/recall": "How much of the personal data in labelled text the search finds.",
+    "filtering/review": "What a person who read a sample of the redacted text counted.",
     "filtering/quality": "Measures of each document's quality.",
     "filtering/contamination": "Documents that overlap with evaluation sets.",
     "filtering/signatures": "What documents are compared by to find duplicates.",

@@ -158,6 +158,8 @@ def _context(facts: Facts) -> dict[str, Any]:
         "kept_findings": sum(one.kept_findings for one in donations),
         "reviewed": [one for one in donations if one.leaks_at_most is not None],
         "unreviewed": [one for one in donations if one.leaks_at_most is None],
+        "types": [row for row in facts.recall if row["kind"] == "type"],
+        "unmeasured": [one for one in donations if not one.recall_measured],
         "uncounted": [one for one in donations if one.findings is None],
         "kept": kept,
         "delivered": kept + undecided + stages.total(),

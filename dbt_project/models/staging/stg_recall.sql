@@ -1,0 +1,7 @@
+select
+    data_set,
+    kind,
+    name,
+    spans,
+    found
+from {{ source('lake', 'recall') }}
