@@ -151,6 +151,53 @@ def test_the_synthetic_set_is_found_whole(tmp_path: Path) -> None:
     assert evaluate(path).counts() == outcome.counts()
 
 
+LABELLED = '{"text": "67 12 34 56", "spans": [{"start": 0, "end": 11, "label": "PHONE_NUMBER"}]}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "problem"),
+    [
+        (b"Anne Bundgaard", 'is no JSON object with "text" and "spans"'),
+        (b'{"text": "Anne"}', 'is no JSON object with "text" and "spans"'),
+        (b"[" * 100_000, 'is no JSON object with "text" and "spans"'),
+        (b'{"text": 5, "spans": []}', 'has a "text" that is no text'),
+        (b'{"text": "Anne", "spans": {}}', 'has "spans" that are no list'),
+        (b'{"text": "Anne", "spans": [{"start": 0, "end": 5, "label": "PERSON"}]}', "number 1"),
+        (b'{"text": "Anne", "spans": [{"start": 0, "end": true, "label": "PERSON"}]}', "no place"),
+        (b'{"text": "Anne", "spans": ["PERSON"]}', "no place in its text: spans number 1"),
+        (b'{"text": "Anne", "spans": [{"start": 0, "end": 4}]}', 'no "label" in spans number 1'),
+        (
+            b'{"text": "Anne", "spans": [], "decoys": [{"start": 0, "end": 4}]}',
+            'has no "kind" in decoys number 1',
+        ),
+        (b'{"text": "Anne \xe6", "spans": []}', "is not in UTF-8"),
+    ],
+)
+def test_a_line_that_is_no_labelled_document_is_named_and_nothing_is_searched(
+    tmp_path: Path, bad: bytes, problem: str
+) -> None:
+    path = tmp_path / "labelled.jsonl"
+    path.write_bytes(b"\n".join([LABELLED.encode(), b"", bad]))
+    done = CliRunner().invoke(main, ["privacy", "evaluate", str(path)])
+    assert done.exit_code == 1 and isinstance(done.exception, SystemExit)
+    assert "line 3 " in done.stderr and problem in done.stderr
+    assert "line 1 " not in done.stderr and not done.stdout
+    assert "Anne" not in done.stderr
+
+
+def test_what_cannot_be_searched_is_counted_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "labelled.jsonl"
+    span = '{"start": 0, "end": 4, "label": "PERSON"}'
+    path.write_text(f'{{"text": "Anne {TRIGGER}", "spans": [{span}]}}\n{LABELLED}\n', "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(guarded, "ENGINE", "tests.engines:raising")
+        done = CliRunner().invoke(main, ["privacy", "evaluate", "--json", str(path)])
+    assert done.exit_code == 3
+    counts = json.loads(done.stdout)
+    assert (counts["documents"], counts["unsearched"], counts["leaking"]) == (1, 1, 0)
+    assert "PERSON" not in counts["types"]
+
+
 def test_without_the_cpr_recogniser_the_score_shows_leaks() -> None:
     blind = Analyser(
         [r for r in all_recognisers() if not isinstance(r, CprRecognizer)],

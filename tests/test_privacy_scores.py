@@ -1,6 +1,8 @@
 """The scores that the package carries: of this version, and shown by the command."""
 
+import copy
 import json
+import re
 
 from click.testing import CliRunner
 
@@ -15,6 +17,15 @@ from dsk_assets.privacy.recall import recall
 
 def test_the_stored_scores_are_those_of_this_version() -> None:
     assert scores.stored()["digests"] == digest(), "run python -m dsk_assets.privacy.scores"
+
+
+def test_the_tables_in_the_documentation_are_those_of_the_stored_scores() -> None:
+    written = scores.PAGE.read_text("utf-8")
+    assert re.findall(r"<!-- scores: (\w+) -->", written) == [*scores.stored()["sets"]]
+    assert scores.page(written, scores.stored()) == written, "python -m dsk_assets.privacy.scores"
+    other = copy.deepcopy(scores.stored())
+    other["sets"]["names"]["groups"]["Turkish"]["found"] -= 1
+    assert scores.page(written, other) != written
 
 
 def test_recall_is_that_of_the_set_where_it_is_lowest() -> None:

@@ -97,9 +97,11 @@ def _write(found: Iterable[dict[str, Any]]) -> None:
 def evaluate(labelled: Path | None, as_json: bool) -> None:
     """Score recall and leak by type and by group on a LABELLED set of JSON lines.
 
-    Each line is {"id", "text", "spans": [{"start", "end", "label", "group"?}], "decoys"?}: see
-    docs/privacy.md, which also names scripts that make such sets. Without LABELLED, show the
-    scores that were measured when this version was made, on the sets it carries and generates.
+    Each line is {"text", "spans": [{"start", "end", "label", "group"?}], "decoys"?}: see
+    docs/privacy.md, which also names scripts that make such sets. Lines that are none are named,
+    and nothing is searched. A text on which the search fails, hangs or crashes is counted by
+    itself; the exit status is then 3. Without LABELLED, show the scores that were measured when
+    this version was made, on the sets it carries and generates.
     """
     from dsk_assets.lake.progress import shown
     from dsk_assets.privacy import scores
@@ -115,3 +117,5 @@ def evaluate(labelled: Path | None, as_json: bool) -> None:
     with shown():
         outcome = score(labelled)
     click.echo(json.dumps(outcome.counts(), indent=2) if as_json else outcome.markdown())
+    if outcome.unsearched:
+        raise click.exceptions.Exit(UNSEARCHED)

@@ -1,7 +1,7 @@
 """How well personal data is found: recall, precision and leaks by type on labelled documents.
 
-A labelled document is a JSON line ``{"id", "text", "spans": [{"start", "end", "label"}]}``,
-optionally with ``decoys`` (``start``, ``end``, ``kind``): look-alikes that are no personal data.
+A labelled document is a JSON line ``{"text", "spans": [{"start", "end", "label"}]}``, optionally
+with ``decoys`` (``start``, ``end``, ``kind``): look-alikes that are no personal data.
 A span may name a ``group``, such as where a name comes from; groups are counted by themselves.
 A span is *found* when every letter and digit of it is covered by findings of any type, so that
 redaction removes it whole; it is *labelled* when one of them has its type. A document *leaks*
@@ -11,16 +11,21 @@ findings on case and order numbers, which a careful filter may take, do not coun
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dsk_assets.errors import InputError
 from dsk_assets.lake.progress import track
 from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, Finding, analyser
+from dsk_assets.privacy.guarded import guarded
 from dsk_assets.privacy.redact import resolve
+from dsk_assets.privacy.scan import EVERYTHING, in_utf8
 
 TOLERATED = ("case_no", "order_no")
+_NAMED = 10
+"""So many lines with a problem are named; the others are counted."""
 
 
 @dataclass
@@ -46,7 +51,11 @@ class Tally:
 
 @dataclass
 class Score:
-    """The outcome over a set of documents."""
+    """The outcome over a set of documents.
+
+    ``unsearched`` are further documents on which the search failed, hung or crashed. They would be
+    withheld, so they neither leak nor count as found.
+    """
 
     by_type: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     by_group: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
@@ -54,6 +63,7 @@ class Score:
     documents: int = 0
     with_personal_data: int = 0
     leaking: int = 0
+    unsearched: int = 0
 
     @property
     def total(self) -> Tally:
@@ -78,6 +88,8 @@ class Score:
             f"{self.documents} documents; of {self.with_personal_data} with personal data, "
             f"{self.leaking} ({_percent(share)}) leak at least one span.",
         ]
+        if self.unsearched:
+            lines.append(f"{self.unsearched} further documents could not be searched.")
         if self.by_group:
             lines += ["", "| group | spans | recall | leak |", "|---|---:|---:|---:|"]
             for name, tally in sorted(self.by_group.items()):
@@ -97,6 +109,7 @@ class Score:
             "documents": self.documents,
             "with_personal_data": self.with_personal_data,
             "leaking": self.leaking,
+            "unsearched": self.unsearched,
             "types": {name: vars(tally) for name, tally in sorted(self.by_type.items())},
             "groups": _found(self.by_group),
             "look_alikes": _found(self.decoys),
@@ -112,6 +125,7 @@ class Score:
             counts["documents"],
             counts["with_personal_data"],
             counts["leaking"],
+            counts["unsearched"],
         )
 
 
@@ -123,11 +137,72 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.1f} %"
 
 
-def evaluate(labelled: Path, engine: Analyser | None = None) -> Score:
-    """The score of the JSON lines of *labelled*."""
-    with labelled.open(encoding="utf-8") as lines:
-        documents = (json.loads(line) for line in lines if line.strip())
-        return score(track(documents, "evaluate", unit="documents"), engine)
+def evaluate(labelled: Path) -> Score:
+    """The score of the JSON lines of *labelled*, searched in a process of its own as by ``scan``.
+
+    Raises :class:`InputError` before anything is searched where lines are no labelled documents:
+    it names them and what they lack, without a word of them.
+    """
+    problems = [problem for _, problem in _read(labelled) if problem]
+    if problems:
+        named = "; ".join(problems[:_NAMED])
+        others = f"; and {len(problems) - _NAMED} others" if len(problems) > _NAMED else ""
+        raise InputError(f"{labelled}: {named}{others} — correct the file")
+    outcome = Score()
+    for document, _ in track(_read(labelled), "evaluate", unit="documents"):
+        (treatment,) = guarded().treat([document["text"]], EVERYTHING)
+        if treatment.reason is not None:
+            outcome.unsearched += 1
+            continue
+        findings = [
+            Finding(one.source_start, one.source_end, one.entity, one.score, one.recogniser)
+            for one in treatment.spans
+        ]
+        _judge(document, findings, outcome)
+    return outcome
+
+
+def _read(labelled: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
+    """The documents of *labelled*, and what is wrong with the line where it is none."""
+    with labelled.open(encoding="utf-8", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield _parsed(line), None
+                except ValueError as error:
+                    yield {}, f"line {number} {error}"
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    """The labelled document of *line*; a ``ValueError`` says what it lacks."""
+    in_utf8(line)
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict) or not {"text", "spans"} <= document.keys():
+        raise ValueError('is no JSON object with "text" and "spans"')
+    if not isinstance(document["text"], str):
+        raise ValueError('has a "text" that is no text')
+    for listed, name in (("spans", "label"), ("decoys", "kind")):
+        places = document.get(listed, [])
+        if not isinstance(places, list):
+            raise ValueError(f'has "{listed}" that are no list')
+        for number, place in enumerate(places, 1):
+            if not _is_place(place, len(document["text"])):
+                raise ValueError(
+                    f'has "start" and "end" that are no place in its text: {listed} number {number}'
+                )
+            if not isinstance(place.get(name), str) or not isinstance(place.get("group", ""), str):
+                raise ValueError(f'has no "{name}" in {listed} number {number}')
+    return document
+
+
+def _is_place(place: Any, length: int) -> bool:
+    if not isinstance(place, dict):
+        return False
+    start, end = place.get("start"), place.get("end")
+    return type(start) is type(end) is int and 0 <= start < end <= length
 
 
 def score(
@@ -135,7 +210,7 @@ def score(
     engine: Analyser | None = None,
     min_score: float = MIN_SCORE,
 ) -> Score:
-    """Score *engine* (the usual analyser by default) on labelled *documents*."""
+    """Score *engine* (the usual analyser by default) on labelled *documents*, in this process."""
     engine = engine or analyser()
     outcome = Score()
     for document in documents:

@@ -5,10 +5,12 @@ the gate on personal data, the marts and the published records can say by type w
 name where that comes from.
 """
 
+import json
+
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.gates.screening import RECALL, RECALL_FILE
-from dsk_assets.lake.digests import sha256_file
+from dsk_assets.lake.digests import sha256_bytes
 from dsk_assets.lake.store import Zone
 from dsk_assets.privacy import scores
 
@@ -23,7 +25,8 @@ def recall(catalog: Catalog) -> Snapshot:
     ``recall_by_group``, the share that is found, in the set where it is lowest. A gate that finds a
     donation searched by other recognisers warns that recall is not known there.
     """
-    content = scores.stored()
+    data = scores.SCORES.read_bytes()
+    content = json.loads(data)
 
     def produce(out: Output) -> None:
         out.json(RECALL_FILE, content)
@@ -35,7 +38,7 @@ def recall(catalog: Catalog) -> Snapshot:
     return catalog.materialise(
         RECALL,
         zone=Zone.EVIDENCE,
-        inputs=[Source(f"privacy/{scores.SCORES.name}", sha256_file(scores.SCORES))],
+        inputs=[Source(f"privacy/{scores.SCORES.name}", sha256_bytes(data))],
         config={},
         code_version=CODE_VERSION,
         produce=produce,

@@ -15,7 +15,7 @@ from dsk_assets.lake.progress import track
 from dsk_assets.privacy.guarded import guarded
 from dsk_assets.privacy.redact import Span, check
 
-_EVERYTHING = PersonalDataPolicy(max_density=float("inf"))
+EVERYTHING = PersonalDataPolicy(max_density=float("inf"))
 """Nothing is kept and nothing is withheld, unless it could not be searched."""
 _NAMED = 10
 """So many lines with a problem are named; the others are counted."""
@@ -30,7 +30,7 @@ def scan_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     or an id came twice; see :class:`_Documents`.
     """
     for identity, text in track(documents := _Documents(lines), "scan", unit="documents"):
-        (treatment,) = guarded().treat([text], _EVERYTHING)
+        (treatment,) = guarded().treat([text], EVERYTHING)
         spans = [
             {"start": s.source_start, "end": s.source_end, "label": s.entity, "score": s.score}
             for s in treatment.spans
@@ -122,10 +122,7 @@ class _Documents:
 
 def _parsed(line: str) -> tuple[str | int, str]:
     """Id and text of *line*; a ``ValueError`` says what it lacks, without a word of it."""
-    try:
-        line.encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("is not in UTF-8") from None
+    in_utf8(line)
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
@@ -138,3 +135,11 @@ def _parsed(line: str) -> tuple[str | int, str]:
     if not isinstance(text, str):
         raise ValueError('has a "text" that is no text')
     return identity, text
+
+
+def in_utf8(line: str) -> None:
+    """Raise ``ValueError`` where *line*, read with ``surrogateescape``, was not in UTF-8."""
+    try:
+        line.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("is not in UTF-8") from None

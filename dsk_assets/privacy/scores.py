@@ -5,21 +5,27 @@
 ``data/scores.json`` holds for each set the counts of :meth:`~.evaluate.Score.counts`, and the
 digests of the recognisers and lists that were measured, so that a reader can see whether they are
 those in use: ``invented`` (:mod:`~.synthetic`), ``names`` (:mod:`~.synthetic_names`) and ``news``
-(the development part of DaN+, whose names were never learnt from).
+(the development part of DaN+, whose names were never learnt from). The tables in
+``docs/privacy.md`` between ``<!-- scores: NAME -->`` and ``<!-- end of scores -->`` are made anew
+of them.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from dsk_assets.privacy import synthetic, synthetic_names
 from dsk_assets.privacy.analyser import analyser, digest
-from dsk_assets.privacy.evaluate import score
+from dsk_assets.privacy.evaluate import Score, score
 from dsk_assets.privacy.gazetteer import DATA
 from dsk_assets.privacy.name_model_build import DEVELOPMENT, read
+from dsk_assets.settings import PROJECT_ROOT
 
 SCORES = DATA / "scores.json"
+PAGE = PROJECT_ROOT / "docs" / "privacy.md"
+_TABLE = re.compile(r"(?<=<!-- scores: )(\w+)( -->\n).*?(?=<!-- end of scores -->)", re.DOTALL)
 
 
 def news() -> Iterator[dict[str, Any]]:
@@ -62,5 +68,26 @@ def lowest_recall(content: Mapping[str, Any], kind: str = "types") -> dict[str, 
     return dict(sorted(recall.items()))
 
 
+def page(text: str, content: Mapping[str, Any]) -> str:
+    """*text* of a page with the tables of the sets in *content* made anew.
+
+    Raises ``KeyError`` where it has a table of a set that there is not.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        shown = Score.of_counts(content["sets"][match[1]]).markdown()
+        return f"{match[1]}{match[2]}\n{shown}\n"
+
+    return _TABLE.sub(table, text)
+
+
+def main() -> None:
+    """Measure; write the counts, and the tables of the page where it is there."""
+    content = measured()
+    SCORES.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    if PAGE.exists():
+        PAGE.write_text(page(PAGE.read_text("utf-8"), content), "utf-8")
+
+
 if __name__ == "__main__":
-    SCORES.write_text(json.dumps(measured(), indent=2) + "\n", "utf-8")
+    main()
