@@ -12,6 +12,7 @@ the largest memory of all processes together (proportional set size).
 
 import contextlib
 import ctypes
+import dataclasses
 import json
 import os
 import re
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -109,44 +110,47 @@ def main() -> None:
 @click.option("--workers", default=2)
 @click.option("--datatrove", required=True, type=click.Path(exists=True))
 @click.option("--lid", required=True, type=click.Path(exists=True))
-def compare(megabytes: float, workers: int, datatrove: str, lid: str) -> None:
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Keep the corpus and what datatrove made and cost here; a second run takes it from there.",
+)
+def compare(megabytes: float, workers: int, datatrove: str, lid: str, folder: Path | None) -> None:
     """This project and datatrove, same texts, same rules, same number of workers."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = write(folder / "corpus", megabytes)
-        gold = _gold(folder / "corpus")
+        own, kept = Path(name), folder or Path(name) / "kept"
+        corpus = kept / "corpus"
+        files = sorted(corpus.glob("corpus-*.jsonl")) or write(corpus, megabytes)
+        gold = _gold(corpus)
         texts = dict(pl.read_ndjson(files).select("id", "text").iter_rows())
         size = sum(len(text.encode()) for text in texts.values())
-        theirs = [datatrove, str(ROOT / "benchmarks" / "datatrove_chain.py")]
+
+        def theirs(what: str) -> Cost:
+            known = kept / f"{what}.json"
+            if not known.exists():
+                script = str(ROOT / "benchmarks" / "datatrove_chain.py")
+                out = str(kept / what)
+                cost = cost_of([datatrove, script, what, str(corpus), out, str(workers), lid])
+                known.write_text(json.dumps(dataclasses.asdict(cost)))
+            return Cost(**json.loads(known.read_text()))
+
+        near = [sys.executable, __file__, "near", str(corpus), f"{own}/near", str(workers)]
         costs = {
-            "chain, dsk filter run": _own_chain(files, folder / "own", workers),
-            "chain, datatrove": cost_of(
-                [*theirs, "chain", f"{folder}/corpus", f"{folder}/theirs", str(workers), lid]
-            ),
-            "near-duplicates, this project": cost_of(
-                [
-                    sys.executable,
-                    __file__,
-                    "near",
-                    f"{folder}/corpus",
-                    f"{folder}/near",
-                    str(workers),
-                ]
-            ),
-            "near-duplicates, datatrove": cost_of(
-                [*theirs, "duplicates", f"{folder}/corpus", f"{folder}/theirs2", str(workers), lid]
-            ),
+            "chain, datatrove": theirs("chain"),
+            "near-duplicates, datatrove": theirs("duplicates"),
+            "chain, `dsk filter run`": _own_chain(files, own / "own", workers),
+            "near-duplicates, this project": cost_of(near),
         }
         click.echo(f"{len(texts):,} documents, {size / 1e6:,.1f} MB, {workers} workers\n\n{HEAD}")
         for what, cost in costs.items():
             click.echo(cost.row(what, size))
-        one, other, near, near_other = costs.values()
+        other, near_other, one, near_one = costs.values()
         click.echo(f"\nchain: {other.cpu / one.cpu:.1f} times less CPU")
-        click.echo(f"near-duplicates: {near_other.cpu / near.cpu:.1f} times less CPU\n")
-        _tell_agreement(folder, gold)
+        click.echo(f"near-duplicates: {near_other.cpu / near_one.cpu:.1f} times less CPU\n")
+        _tell_agreement(own / "own", kept / "chain", gold)
         dropped = {
-            "this project": set(pl.read_parquet(folder / "near" / "dropped.parquet")["doc_id"]),
-            "datatrove": set(texts) - _ids(folder / "theirs2" / "unique"),
+            "this project": set(pl.read_parquet(own / "near" / "dropped.parquet")["doc_id"]),
+            "datatrove": set(texts) - _ids(kept / "duplicates" / "unique"),
         }
         for who, ids in dropped.items():
             _tell_duplicates(who, ids, gold, texts)
@@ -169,19 +173,41 @@ def _ids(folder: Path) -> set[str]:
     return {json.loads(line)["id"] for path in files for line in path.open(encoding="utf-8")}
 
 
-def _tell_agreement(folder: Path, gold: Mapping[str, Mapping[str, object]]) -> None:
-    """How often both filters decide alike on a document alone, before duplicates."""
-    ours = pl.read_parquet(folder / "own" / "decisions.parquet")
-    alone = pl.col("kept") | pl.col("rule").str.ends_with("-duplicate")
-    mine = dict(ours.select("id", kept=alone).iter_rows())
-    theirs = _ids(folder / "theirs" / "kept")
+def _tell_agreement(own: Path, theirs: Path, gold: Mapping[str, Mapping[str, object]]) -> None:
+    """How often both decide alike on a document alone, before duplicates, and which rules differ.
+
+    datatrove's reason is that of the filter which dropped the document, ours the first rule.
+    """
+    decided = pl.read_parquet(own / "decisions.parquet").select("id", "kept", "rule")
+    mine = {
+        name: "kept" if kept or rule.endswith("-duplicate") else rule
+        for name, kept, rule in decided.iter_rows()
+    }
+    kept = _ids(theirs / "kept")
+    reasons = dict.fromkeys(gold, "kept") | _reasons(theirs / "dropped")
     equal: dict[str, list[bool]] = defaultdict(list)
+    differing: Counter[tuple[str, str, str]] = Counter()
     for name, labels in gold.items():
-        equal["all documents"].append(mine[name] == (name in theirs))
-        equal[str(labels["kind"])].append(mine[name] == (name in theirs))
+        same = (mine[name] == "kept") == (name in kept)
+        equal["all documents"].append(same)
+        equal[str(labels["kind"])].append(same)
+        if not same:
+            differing[str(labels["kind"]), mine[name], reasons[name]] += 1
     click.echo("| decided alike | documents | share |\n|---|---:|---:|")
-    for kind, same in equal.items():
-        click.echo(f"| {kind} | {len(same):,} | {np.mean(same):.4f} |")
+    for kind, alike in equal.items():
+        click.echo(f"| {kind} | {len(alike):,} | {np.mean(alike):.4f} |")
+    click.echo("\n| decided otherwise | this project | datatrove | documents |\n|---|---|---|---:|")
+    for (kind, one, other), count in differing.most_common(20):
+        click.echo(f"| {kind} | {one} | {other} | {count:,} |")
+
+
+def _reasons(folder: Path) -> dict[str, str]:
+    """Which filter of datatrove dropped each document, and what it said."""
+    return {
+        row["id"]: f"{path.parent.name}: {row['metadata'].get('filter_reason', '-')}"
+        for path in folder.glob("*/*.jsonl")
+        for row in map(json.loads, path.open(encoding="utf-8"))
+    }
 
 
 def _tell_duplicates(

@@ -67,9 +67,12 @@ MEASURES = {
 divide by is 0."""
 
 
-def measure(texts: pl.Series) -> pl.DataFrame:
-    """All of :data:`MEASURES` of *texts*, one row a text, in their order."""
-    words = words_of(texts)
+def measure(texts: pl.Series, words: Words | None = None) -> pl.DataFrame:
+    """All of :data:`MEASURES` of *texts*, one row a text, in their order.
+
+    *words* are those of *texts*, where they have been split already.
+    """
+    words = words or words_of(texts)
     n_char = texts.str.len_chars().fill_null(0)
     per_text = pl.DataFrame(
         {

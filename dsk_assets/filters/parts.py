@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dsk_assets.evidence.catalog import Output, Snapshot
+from dsk_assets.filters.words import Words, words_of
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.memo import Memo
 from dsk_assets.lake.progress import track
@@ -58,6 +59,22 @@ def _work(
     memo = Memo(kept)
     made = memo.recall({**key, "part": digest}, lambda maker: maker.table("part", [work(path)]))
     return pq.ParquetFile(memo.path(made)).read()
+
+
+def tables_of(
+    path: Path,
+    columns: list[str],
+    works: Mapping[str, tuple[pa.Schema, Callable[[pa.RecordBatch, Words], pa.Table]]],
+) -> dict[str, pa.Table]:
+    """The table that each of *works* makes of a part, by name; words are split once for all."""
+    made: dict[str, list[pa.Table]] = {
+        name: [schema.empty_table()] for name, (schema, _) in works.items()
+    }
+    for batch in text_slices(path, columns):
+        words = words_of(pl.Series(batch.column("text")))
+        for name, (_, work) in works.items():
+            made[name].append(work(batch, words))
+    return {name: pa.concat_tables(tables) for name, tables in made.items()}
 
 
 def text_slices(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

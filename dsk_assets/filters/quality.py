@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.measures import MEASURES, measure
-from dsk_assets.filters.parts import text_slices, write_parts
+from dsk_assets.filters.parts import tables_of, write_parts
 from dsk_assets.filters.redacted import redacted_documents
+from dsk_assets.filters.words import Words
 from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
@@ -45,9 +46,11 @@ def quality(catalog: Catalog, donation: str) -> Snapshot:
 
 def measure_part(path: Path) -> pa.Table:
     """The ``attribute`` rows of one part of the redacted ``document`` table."""
-    tables = [SCHEMA.empty_table()]
-    for batch in text_slices(path, ["doc_id", "text"]):
-        measured = measure(pl.Series(batch.column("text")))
-        columns = {"doc_id": batch.column("doc_id"), **measured.to_arrow().to_pydict()}
-        tables.append(pa.table(columns, schema=SCHEMA))
-    return pa.concat_tables(tables)
+    works = {"attribute": (SCHEMA, measure_batch)}
+    return tables_of(path, ["doc_id", "text"], works)["attribute"]
+
+
+def measure_batch(batch: pa.RecordBatch, words: Words) -> pa.Table:
+    """The ``attribute`` rows of the documents in *batch*, which have these *words*."""
+    measured = measure(pl.Series(batch.column("text")), words).to_arrow()
+    return measured.add_column(0, "doc_id", batch.column("doc_id")).cast(SCHEMA)

@@ -14,7 +14,7 @@ import rensa
 from dsk_assets.consortium.policy import policy_for
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.lines import lines_of
-from dsk_assets.filters.parts import text_slices, write_parts
+from dsk_assets.filters.parts import tables_of, write_parts
 from dsk_assets.filters.redacted import redacted_documents
 from dsk_assets.filters.words import UInt64s, Words, mix, words_of
 from dsk_assets.lake.engine import Engine
@@ -84,23 +84,24 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
 
 def sign_part(path: Path, lines: bool = False) -> pa.Table:
     """The ``signature`` rows of one part of the redacted ``document`` table; *lines* if asked."""
-    tables = [SCHEMA.empty_table()]
-    for batch in text_slices(path, ["doc_id", "donation_id", "text"]):
-        texts = pl.Series(batch.column("text"))
-        tables.append(
-            pa.table(
-                {
-                    "doc_id": batch.column("doc_id"),
-                    "donation_id": batch.column("donation_id"),
-                    "text_sha256": text_digests(texts),
-                    "n_char": texts.str.len_chars().cast(pl.Int64).to_arrow(),
-                    **sign(texts),
-                    "lines": lines_of(texts) if lines else pa.nulls(len(texts), pa.binary()),
-                },
-                schema=SCHEMA,
-            )
-        )
-    return pa.concat_tables(tables)
+    works = {"signature": (SCHEMA, partial(sign_batch, lines=lines))}
+    return tables_of(path, ["doc_id", "donation_id", "text"], works)["signature"]
+
+
+def sign_batch(batch: pa.RecordBatch, words: Words, lines: bool = False) -> pa.Table:
+    """The ``signature`` rows of the documents in *batch*, which have these *words*."""
+    texts = pl.Series(batch.column("text"))
+    return pa.table(
+        {
+            "doc_id": batch.column("doc_id"),
+            "donation_id": batch.column("donation_id"),
+            "text_sha256": text_digests(texts),
+            "n_char": texts.str.len_chars().cast(pl.Int64).to_arrow(),
+            **sign_words(words),
+            "lines": lines_of(texts) if lines else pa.nulls(len(texts), pa.binary()),
+        },
+        schema=SCHEMA,
+    )
 
 
 def text_digests(texts: pl.Series) -> list[str]:
@@ -111,7 +112,11 @@ def text_digests(texts: pl.Series) -> list[str]:
 
 def sign(texts: pl.Series) -> dict[str, "pa.Array[Any]"]:
     """The columns ``bands`` and ``shingles`` of *texts*; null where a text has no words."""
-    words = words_of(texts)
+    return sign_words(words_of(texts))
+
+
+def sign_words(words: Words) -> dict[str, "pa.Array[Any]"]:
+    """What :func:`sign` makes of texts with these *words*."""
     hashes, offsets = _shingles(words)
     worded = pa.array(words.counts > 0)
     return {

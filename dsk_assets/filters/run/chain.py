@@ -8,7 +8,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -25,6 +25,7 @@ from dsk_assets.errors import CorruptedError
 from dsk_assets.filters import clusters, decontamination, language, quality, signatures
 from dsk_assets.filters.decisions import decide
 from dsk_assets.filters.decontamination import Evaluations, load_evaluations, overlap_part
+from dsk_assets.filters.parts import tables_of
 from dsk_assets.filters.ruleset import Rule, for_policy
 from dsk_assets.filters.run.inputs import Part
 from dsk_assets.filters.verdicts import judge
@@ -113,9 +114,20 @@ def tag(part: Part, chain: Chain) -> Tagged:
         language.SCHEMA,
         policy.language.model_dump(mode="json", exclude={"min_share"}),
     )
-    measured = tagged("quality", quality.measure_part, quality.CODE_VERSION, quality.SCHEMA, None)
+
+    @cache
+    def by_words() -> dict[str, pa.Table]:
+        return tables_of(path, ["doc_id", "donation_id", "text"], _BY_WORDS)
+
+    measured = tagged(
+        "quality", lambda _: by_words()["quality"], quality.CODE_VERSION, quality.SCHEMA, None
+    )
     signed = tagged(
-        "signature", signatures.sign_part, signatures.CODE_VERSION, signatures.SCHEMA, None
+        "signature",
+        lambda _: by_words()["signature"],
+        signatures.CODE_VERSION,
+        signatures.SCHEMA,
+        None,
     )
     overlaps = None
     if chain.evaluations:
@@ -140,6 +152,12 @@ def tag(part: Part, chain: Chain) -> Tagged:
         lambda maker: maker.table("judged", [_judge(memo, found, measured, overlaps, policy)]),
     )
     return Tagged(part, found, measured, signed, overlaps, judged)
+
+
+_BY_WORDS = {
+    "quality": (quality.SCHEMA, quality.measure_batch),
+    "signature": (signatures.SCHEMA, signatures.sign_batch),
+}
 
 
 @lru_cache(maxsize=1)
