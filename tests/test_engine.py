@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -147,3 +149,24 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch)
         Engine(1, "tcp://127.0.0.1:1").pool(),
     ):
         pass
+
+
+def forked_with() -> tuple[int, int]:
+    """Detectors that this worker was forked with, and threads of the process it was forked from."""
+    careful = sys.modules.get("dsk_assets.filters.careful")
+    status = Path(f"/proc/{os.getppid()}/status").read_text()
+    return careful._lingua.cache_info().currsize if careful else 0, int(
+        status.partition("Threads:")[2].split()[0]
+    )
+
+
+def test_workers_are_forked_from_a_process_that_has_the_models_and_no_other_thread():
+    script = """if 1:
+        from dsk_assets.filters.run.run import MODELS
+        from dsk_assets.lake.engine import Engine
+        from tests.test_engine import forked_with
+        with Engine(2).pool(preload=MODELS) as executor:
+            assert executor.submit(forked_with).result() == (1, 1)
+    """
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=root)

@@ -7,26 +7,15 @@ A piece without any takes the side that the rest of its document is on, if CLD2 
 Where all are silent lingua weighs the likely languages.
 """
 
-import re
-from functools import cache
-from typing import TYPE_CHECKING
-
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pycld2
 
-if TYPE_CHECKING:
-    from lingua import LanguageDetector
-
-UNDETERMINED = "und"
-"""The code of ISO 639-2 for text in no language that can be told, such as a table of numbers."""
+from dsk_assets.filters.careful import UNDETERMINED, second_pass
 
 _CLD2_CODES = {"no": "nb", "un": UNDETERMINED}
 _NEIGHBOURS = ("da", "nb", "nn")
-_LINGUA_CODES = ("DA", "NB", "NN", "SV", "IS", "DE", "EN", "NL", "FR")
-_LINGUA_CHARS = 600
-"""As much of a piece as lingua reads; more does not make it surer."""
 _SURE = 0.8
 _SURE_LETTERS = 60
 _SURE_WORDS = 2
@@ -96,9 +85,7 @@ def detect_pieces(pieces: pl.Series, document: Documents) -> pl.DataFrame:
         **{name: lowered.str.count_matches(pattern) for name, pattern in _MARKS.items()},
     ).with_columns(language=language, confidence=confidence)
     unsure = judged["language"].is_null().arg_true()
-    second = [
-        _second_pass(pieces[row], judged["first"][row], judged["sure"][row]) for row in unsure
-    ]
+    second = [second_pass(pieces[row], judged["first"][row], judged["sure"][row]) for row in unsure]
     return judged.select(
         judged["language"].scatter(unsure, [found for found, _ in second]),
         judged["confidence"].scatter(unsure, [sure for _, sure in second]),
@@ -169,29 +156,3 @@ def _side(danish: pl.Expr, norwegian: pl.Expr) -> pl.Expr:
         .then(pl.lit("nn"))
         .otherwise(pl.lit("nb"))
     )
-
-
-def _second_pass(text: str, first: str, confidence: float) -> tuple[str, float]:
-    excerpt = text[:_LINGUA_CHARS]
-    values = _lingua().compute_language_confidence_values(excerpt)
-    best = values[0]
-    if best.value == 0 or (first != UNDETERMINED and first not in _lingua_knows()):
-        return first, confidence
-    language = best.language.iso_code_639_1.name.lower()
-    if language == "is" and ("ø" in text or "Ø" in text) and not re.search("[þÞöÖ]", text):
-        language = "fo"
-    return language, best.value
-
-
-@cache
-def _lingua() -> "LanguageDetector":
-    """Its models take 200 MB and are loaded by the first piece that needs them."""
-    from lingua import IsoCode639_1, LanguageDetectorBuilder
-
-    codes = [getattr(IsoCode639_1, code) for code in _LINGUA_CODES]
-    return LanguageDetectorBuilder.from_iso_codes_639_1(*codes).build()
-
-
-@cache
-def _lingua_knows() -> frozenset[str]:
-    return frozenset(code.lower() for code in _LINGUA_CODES)

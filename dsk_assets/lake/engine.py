@@ -53,10 +53,12 @@ class Engine:
         return cls(settings.workers, settings.engine)
 
     @contextmanager
-    def pool(self, tasks: int | None = None) -> Iterator[Executor | None]:
+    def pool(self, tasks: int | None = None, preload: str = "") -> Iterator[Executor | None]:
         """The executor, ended with the block; None where this process is worker enough.
 
-        *tasks*, where known, bounds the processes that are started. Raises
+        *tasks*, where known, bounds the processes that are started. *preload* names a module that
+        processes of this machine share, imported once; it must start no thread, and it counts in
+        the first pool that this process asks for. Raises
         :class:`SettingsError` where no cluster answers or its packages are missing, and
         :class:`EngineError` for one that is lost in the middle.
         """
@@ -68,7 +70,7 @@ class Engine:
             with _cluster(self) as cluster:
                 yield cluster
             return
-        processes = _Processes(workers)
+        processes = _Processes(workers, preload)
         try:
             yield processes
         finally:
@@ -126,12 +128,15 @@ def _result(
 class _Processes(Executor):
     """Processes of this machine; new ones where one was killed."""
 
-    def __init__(self, workers: int):
+    def __init__(self, workers: int, preload: str = ""):
         self.width = workers
+        self._preload = preload
         self._pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("forkserver")
+        if self._preload:
+            context.set_forkserver_preload([self._preload])
         return ProcessPoolExecutor(self.width, context, initializer=_end_with_parent)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":

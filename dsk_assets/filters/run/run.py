@@ -44,6 +44,8 @@ from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo
 from dsk_assets.lake.progress import track
 
 WORK = ".work"
+MODELS = "dsk_assets.filters.models"
+"""What workers share on a first run; a later one finds most tags made and may need none."""
 DEFAULT_POLICY = Policy(name="default", version="1.0")
 
 
@@ -72,7 +74,7 @@ class Report:
             f"in {self.files:,} files, worked in {self.parts:,} parts",
             f"{self.kept:,} kept ({share:.1f} %, {self.characters_kept:,} characters)",
             f"{sum(self.dropped.values()):,} dropped"
-            + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else ""),
+            + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else MODELS),
             *(f"  {rule:<32}{count:>12,}" for rule, count in self.dropped.items()),
             "languages: " + _listed(self.languages),
         ]
@@ -123,7 +125,8 @@ def filter_files(
         if not found:
             raise InputError(f"{evaluations} has no evaluation sets — name another folder")
         sets = sha256_set(found)
-    with _own(folder), engine.pool() as executor:
+    known = (folder / RECEIPTS).exists()
+    with _own(folder), engine.pool(preload="" if known else MODELS) as executor:
         memo = Memo(folder)
         chain = Chain(folder, policy, compression, evaluations, sets)
         reader = partial(read_block, folder=folder, policy=policy.normalisation)
