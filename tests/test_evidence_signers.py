@@ -17,10 +17,12 @@ from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.lake.digests import canonical_json, sha256_bytes
 from dsk_assets.settings import load_settings
 from tests.evidence_lake import DONATIONS, RELEASE, make, release
+from tests.gating import MANIFEST
 from tests.tampering import sign_anew, statement
 from tests.test_envelope import written
 
 WITNESS = "vidne.medlem.example"
+DONOR = MANIFEST["donor"]["cvr"]
 
 
 @dataclass
@@ -55,14 +57,20 @@ class Platform:
         assert result.exit_code == code, result.output
         return result
 
+    def made(self, name: str) -> Path:
+        """A member's private key; its public part lies beside it with the suffix ``.pub``."""
+        private = ed25519.Ed25519PrivateKey.generate()
+        path = written(private, self.folder / f"{name}.pem")
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        public = private.public_key().public_bytes(serialization.Encoding.PEM, form)
+        path.with_suffix(".pub").write_bytes(public)
+        return path
+
     def member(self, role: str) -> Path:
         """The private key of a member, whose public part the log knows."""
-        private = ed25519.Ed25519PrivateKey.generate()
-        path = written(private, self.folder / f"{role}.pem")
-        public = path.with_suffix(".pub")
-        form = serialization.PublicFormat.SubjectPublicKeyInfo
-        public.write_bytes(private.public_key().public_bytes(serialization.Encoding.PEM, form))
-        self.dsk("keys", "add", str(public), "--role", role, "--holder", "12345678")
+        path = self.made(role)
+        public = str(path.with_suffix(".pub"))
+        self.dsk("keys", "add", public, "--role", role, "--holder", DONOR)
         return path
 
     def found(self, *options: str, code: int) -> set[str]:

@@ -105,12 +105,17 @@ def add_key(key: str, role: str, holder: str | None) -> None:
 
     A member makes a key with `openssl genpkey -algorithm ed25519 -out key.pem` and gives away the
     public part, `openssl pkey -in key.pem -pubout`. A witness gives the vkey that
-    `dsk evidence witness` prints.
+    `dsk evidence witness` prints. Every key but the first of its role waits until the consortium
+    has signed for it too.
     """
     from dsk_assets.evidence import rotation
 
-    rotation.add_given(_catalog(), role, key, holder)
-    click.echo(f"added for {role}")
+    waiting = rotation.add_given(_catalog(), role, key, holder)
+    if waiting is None:
+        click.echo(f"added for {role}")
+    else:
+        click.echo("waits for the consortium's signature:")
+        click.echo(f"dsk evidence sign key/{role} {waiting} --key FILE")
 
 
 @keys.command("rotate")

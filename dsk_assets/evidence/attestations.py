@@ -4,7 +4,7 @@ A statement that lacks a signature waits in ``evidence/pending``. When all roles
 moves to ``evidence/attestations``, where nothing changes any more and the log takes it up.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +46,15 @@ def write(
     statement: dict[str, Any],
     *,
     number: int | None = None,
+    needed: Sequence[str] = (),
     signers: Iterable["CryptoSigner"] = (),
 ) -> int:
     """Write *statement*, signed by the roles that it needs and this machine has, and by *signers*.
 
+    *needed* are those roles where the predicate type alone does not say.
     Returns its number: *number*, where a statement that is there stays, else the next one.
     """
-    needed = roles(statement["predicateType"])
+    needed = needed or roles(statement["predicateType"])
     held = [role for role in needed if keys.holds(settings, role)]
     if number is None:
         number = _next(lake, asset, partition)
@@ -81,7 +83,7 @@ def pending(lake: Lake, ring: KeyRing, position: int) -> Iterator[Pending]:
     for path in lake.files(PENDING):
         try:
             envelope = open_envelope(lake.read(f"{PENDING}/{path}"))
-            missing = _missing(envelope, ring, position)
+            missing = ring.missing(envelope, position)
             yield Pending(*located(path), missing=missing)
         except (CorruptedError, ValueError, KeyError, TypeError):
             raise CorruptedError(
@@ -109,7 +111,12 @@ def sign(
             f"{', '.join(waiting.missing) or 'none'}"
         )
     envelope = open_envelope(lake.read(waiting.path)).signed(signer)
-    missing = _missing(envelope, ring, position)
+    missing = ring.missing(envelope, position)
+    if key.role in missing:
+        raise SettingsError(
+            f"key {signer.public_key.keyid} is held by {key.holder}, and this is about a donation "
+            "of another donor"
+        )
     after = Pending(waiting.asset, waiting.partition, waiting.number, missing)
     if missing:
         with lake.writing(waiting.path) as path:
@@ -138,12 +145,6 @@ def find_pending(
             "`dsk evidence pending` lists those that do"
         )
     return found[-1]
-
-
-def _missing(envelope: Envelope, ring: KeyRing, position: int) -> tuple[str, ...]:
-    signed = {one.role for one in ring.signers(envelope, position)}
-    needed = roles(envelope.statement["predicateType"])
-    return tuple(role for role in needed if role not in signed)
 
 
 def _next(lake: Lake, asset: str, partition: str | None) -> int:

@@ -1,19 +1,25 @@
 """Public keys as the log knows them: who may sign what, from which entry to which.
 
 The first key statement in the log is the trust root: it is signed by the key that it adds. Every
-later one must be signed by a key of the role ``statements`` in force. A verifier that has the
-root's key id from elsewhere (``pinned``) need not trust the log for it.
+later one must be signed by a key of the role ``statements`` in force, and besides
+
+- a rotation by the key that is replaced and by the one that takes its place, of the same role;
+- an addition, but of the first key of a role, by a key of the role ``consortium``, so that nobody
+  gives the second of two signatures with a key that they have added themselves.
+
+A key is added once, for one role. A verifier that has the root's key id from elsewhere (``pinned``)
+need not trust the log for it. ``verify/trust.py`` holds the same rules for those who verify.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence.entries import Entry
 from dsk_assets.evidence.envelope import Envelope, open_envelope
-from dsk_assets.evidence.keys import STATEMENTS
-from dsk_assets.evidence.predicates import KEY
+from dsk_assets.evidence.keys import CONSORTIUM, DONOR, STATEMENTS
+from dsk_assets.evidence.predicates import KEY, roles
 from dsk_assets.lake.digests import sha256_bytes
 from dsk_assets.lake.store import Lake
 
@@ -60,32 +66,63 @@ class KeyRing:
         signed = envelope.signed_by(one.key for one in found)
         return [one for one in found if one.key.keyid in signed]
 
+    def roles(self, envelope: Envelope, position: int) -> set[str]:
+        """The roles that have signed *envelope*; a donor only signs for what it has donated."""
+        donor = envelope.statement["predicate"].get("donor")
+        return {
+            one.role
+            for one in self.signers(envelope, position)
+            if one.role != DONOR or one.holder is None or donor in (None, one.holder)
+        }
+
+    def needed(self, statement: Mapping[str, Any]) -> tuple[str, ...]:
+        """The roles that must sign *statement*, one key each."""
+        says = statement["predicate"]
+        later = statement["predicateType"] == KEY and says["action"] == "add" and self._of(says)
+        return (STATEMENTS, CONSORTIUM) if later else roles(statement["predicateType"])
+
+    def missing(self, envelope: Envelope, position: int) -> tuple[str, ...]:
+        """The roles that must sign *envelope* before it can stand at *position*, and have not."""
+        signed = self.roles(envelope, position)
+        return tuple(one for one in self.needed(envelope.statement) if one not in signed)
+
     def apply(self, envelope: Envelope, position: int) -> None:
         """Take over what the key statement at *position* says.
 
-        Raises :class:`CorruptedError` for one that no key in force has signed.
+        Raises :class:`CorruptedError` for one that those have not signed who must.
         """
         from securesystemslib.signer import Key
 
         says: dict[str, Any] = envelope.statement["predicate"]
         key = Key.from_dict(says["keyId"], dict(says["key"]))
-        signed = {one.role for one in self.signers(envelope, position)}
+        missing: tuple[str, ...]
         if not self.known:
             if self.pinned not in (None, key.keyid):
                 raise CorruptedError(
                     f"the log begins with key {key.keyid}, not with the pinned {self.pinned}"
                 )
             is_root = says["action"] == "add" and says["role"] == STATEMENTS
-            signed = {STATEMENTS} if is_root and envelope.signed_by([key]) else set()
-        if STATEMENTS not in signed:
+            missing = () if is_root and envelope.signed_by([key]) else (STATEMENTS,)
+        else:
+            missing = self.missing(envelope, position)
+        about = f"entry {position} of the log is about key {key.keyid} and"
+        if missing:
             raise CorruptedError(
-                f"entry {position} of the log is about key {key.keyid} and is not signed by a key "
-                "in force of the role statements"
+                f"{about} is not signed by a key in force of the role {' and '.join(missing)}"
             )
         if says["action"] == "revoke":
+            if key.keyid not in self.known:
+                raise CorruptedError(f"{about} revokes it, and the log does not know it")
             self._end(key.keyid, position, revoked=True)
             return
+        if key.keyid in self.known:
+            raise CorruptedError(f"{about} that key was in the log before")
         if says["action"] == "rotate":
+            old = self.known.get(says["replaces"])
+            if old is None or not old.in_force(position) or old.role != says["role"]:
+                raise CorruptedError(f"{about} replaces no key in force of the role {says['role']}")
+            if len(envelope.signed_by([old.key, key])) < 2:
+                raise CorruptedError(f"{about} is not signed by both the old and the new key")
             self._end(says["replaces"], position, revoked=False)
         self.known[key.keyid] = KnownKey(
             key=key,
@@ -95,6 +132,10 @@ class KeyRing:
             vkey=says["vkey"],
             since=position,
         )
+
+    def _of(self, says: Mapping[str, Any]) -> bool:
+        """Whether a key of the role that *says* names has ever been added."""
+        return any(one.role == says["role"] for one in self.known.values())
 
     def _end(self, keyid: str, position: int, *, revoked: bool) -> None:
         if keyid in self.known:

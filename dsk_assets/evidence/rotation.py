@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dsk_assets.errors import MissingInputError, SettingsError
 from dsk_assets.evidence import attestations, keys, predicates, sequencer
 from dsk_assets.evidence.catalog import Catalog
-from dsk_assets.evidence.keyring import KnownKey
+from dsk_assets.evidence.keyring import KeyRing, KnownKey
 from dsk_assets.evidence.log import Log, ed25519
 from dsk_assets.evidence.notes import COSIGNATURE, ED25519, NoteKey
 
@@ -19,20 +19,33 @@ CVR = re.compile(r"[0-9]{8}")
 
 def add(
     catalog: Catalog, role: str, key: "Key", *, holder: str | None = None, vkey: str | None = None
-) -> None:
-    """Make the public *key* of a member known for a role, such as donor or witness."""
+) -> bool:
+    """Make the public *key* of a member known for a role, such as donor or witness.
+
+    Returns whether it is in the log now: it waits there where the consortium must sign for it and
+    its key is not here.
+    """
     sequencer.append_new(catalog)
-    ring, size = sequencer.keyring(catalog)
+    ring, _ = sequencer.keyring(catalog)
     known = ring.known.get(key.keyid)
-    if known is not None and known.in_force(size):
-        raise SettingsError(f"the log knows key {key.keyid} already, for {known.role}")
+    if known is not None:
+        raise SettingsError(
+            f"the log knows key {key.keyid} already, for {known.role} — give one of its own for "
+            "each role, and a new one where the old one has ended"
+        )
     statement = predicates.key_statement("add", role, key, holder=holder, vkey=vkey)
-    _write(catalog, role, key, statement)
+    attestations.write(
+        catalog.settings, catalog.lake, f"key/{role}", key.keyid, statement,
+        needed=ring.needed(statement),
+    )  # fmt: skip
     sequencer.append_new(catalog)
+    return key.keyid in sequencer.keyring(catalog)[0].known
 
 
-def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> None:
+def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> str | None:
     """Add the key that *given* writes: a vkey, or the path of a PEM file with a public key.
+
+    Returns the key's id where it waits for the consortium's signature, else None.
 
     Raises :class:`SettingsError` for what is neither, for a witness without a vkey, and for a
     *holder* that is no CVR number.
@@ -63,7 +76,8 @@ def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> No
             "the holder of a key is named by the eight digits of its CVR number; the log keeps "
             "it for ever, so never name a person"
         )
-    add(catalog, role, public, holder=holder, vkey=given if role == keys.WITNESS else None)
+    vkey = given if role == keys.WITNESS else None
+    return None if add(catalog, role, public, holder=holder, vkey=vkey) else str(public.keyid)
 
 
 def rotate(catalog: Catalog, role: str, to: Path | None = None, reason: str | None = None) -> str:
@@ -96,7 +110,7 @@ def rotate(catalog: Catalog, role: str, to: Path | None = None, reason: str | No
         vkey=_log_vkey(log, new) if role == keys.LOG else None,
         reason=reason,
     )
-    _write(catalog, role, new.public_key, statement, new)
+    _write(catalog, role, new.public_key, statement, old, new)
     sequencer.append_new(catalog)
     with log.sequencing():
         finish(log, role, new, path if to is None else None)
@@ -119,7 +133,8 @@ def revoke(catalog: Catalog, keyid: str, reason: str) -> None:
     """End a key: from its place in the log on, nothing that it signs counts.
 
     Raises :class:`MissingInputError` for a key that the log does not know, and
-    :class:`SettingsError` for one that this machine signs with, or one that was revoked.
+    :class:`SettingsError` for one that this machine signs with, one that was revoked, and the
+    consortium's last one, without which no key could be added any more.
     """
     sequencer.append_new(catalog)
     ring, size = sequencer.keyring(catalog)
@@ -129,6 +144,7 @@ def revoke(catalog: Catalog, keyid: str, reason: str) -> None:
     if key.revoked:
         raise SettingsError(f"key {keyid} has been revoked already")
     _refuse_own(catalog, key, size)
+    _refuse_last(ring, key, size)
     statement = predicates.key_statement(
         "revoke",
         key.role,
@@ -140,6 +156,15 @@ def revoke(catalog: Catalog, keyid: str, reason: str) -> None:
     )
     _write(catalog, key.role, key.key, statement)
     sequencer.append_new(catalog)
+
+
+def _refuse_last(ring: KeyRing, key: KnownKey, size: int) -> None:
+    left = [one for one in ring.at(size, keys.CONSORTIUM) if one != key]
+    if key.role == keys.CONSORTIUM and key.in_force(size) and not left:
+        raise SettingsError(
+            f"key {key.key.keyid} is the consortium's last one, and must sign for the next — add "
+            "that first: dsk evidence keys add FILE --role consortium"
+        )
 
 
 def _refuse_own(catalog: Catalog, key: KnownKey, size: int) -> None:

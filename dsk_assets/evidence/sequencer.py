@@ -225,7 +225,7 @@ def _accepted(ring: KeyRing, ordered: list[Waiting], size: int, faults: list[str
         try:
             if one.entry.predicate_type == predicates.KEY:
                 ring.apply(one.envelope, position)
-            elif missing := _unsigned(ring, one.envelope, position):
+            elif missing := ring.missing(one.envelope, position):
                 faults.append(
                     f"{one.path} is not signed by a key in force of the role "
                     f"{', '.join(missing)} — if it is yours, remove it and run again"
@@ -235,12 +235,6 @@ def _accepted(ring: KeyRing, ordered: list[Waiting], size: int, faults: list[str
         except DskError as error:
             faults.append(f"{one.path}: {error}")
     return accepted
-
-
-def _unsigned(ring: KeyRing, envelope: Envelope, position: int) -> list[str]:
-    signed = {one.role for one in ring.signers(envelope, position)}
-    needed = predicates.roles(envelope.statement["predicateType"])
-    return [role for role in needed if role not in signed]
 
 
 def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:

@@ -75,6 +75,22 @@ TEXTS = {
         "a key was added, changed or revoked without a key in force signing for it",
         "en nøgle er tilføjet, skiftet eller spærret, uden at en gældende nøgle har skrevet under",
     ),
+    "key-rotated-alone": (
+        "a key was replaced without both the old key in force and the new one signing for it",
+        "en nøgle er skiftet, uden at både den gamle, gældende og den nye har skrevet under",
+    ),
+    "key-without-consortium": (
+        "a further key was added without the consortium signing for it",
+        "endnu en nøgle er tilføjet, uden at konsortiet har skrevet under",
+    ),
+    "key-again": (
+        "a key was added that was in the log before: it counts once, for one role",
+        "en nøgle er tilføjet, som allerede var i loggen: den gælder én gang, i én rolle",
+    ),
+    "key-unknown": (
+        "a key was revoked that the log does not know in that role",
+        "en nøgle er spærret, som loggen ikke kender i den rolle",
+    ),
     # the log
     "log-missing": ("there is no log", "der er ingen log"),
     "log-unsigned": (

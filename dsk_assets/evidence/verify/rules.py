@@ -399,7 +399,7 @@ def signature(one: Statement, ring: KeyRing, policy: Mapping[str, Any]) -> Itera
 
     Key statements are judged where they are replayed.
     """
-    roles = ring.roles(one.signers, one.index)
+    roles = ring.roles(one.signers, one.index, one.predicate.get("donor"))
     needed = policy["signatures"].get(one.predicate_type, [SIGNER])
     if one.asset.startswith("key/") or set(needed) <= set(roles):
         return

@@ -12,6 +12,9 @@ from dsk_assets.evidence.verify.faults import Fault
 SIGNER = "statements"
 """The role of the keys that sign every statement, and every change of the keys."""
 
+CONSORTIUM, DONOR = "consortium", "donor"
+"""The roles that sign approvals; the consortium signs for new keys besides."""
+
 
 @dataclass(frozen=True)
 class Key:
@@ -52,10 +55,21 @@ class KeyRing:
         """All keys that have ever had *role*."""
         return [key for key in self.keys if key.role == role]
 
-    def roles(self, signers: Iterable[str], index: int | None) -> list[str]:
-        """The role of each of the *signers* that was in force at *index*."""
+    def roles(
+        self, signers: Iterable[str], index: int | None, donor: str | None = None
+    ) -> list[str]:
+        """The role of each of the *signers* that was in force at *index*.
+
+        A donor's key counts only for its holder, where the statement is about a *donor*.
+        """
         signed = set(signers)
-        return [key.role for key in self.keys if key.keyid in signed and key.holds_at(index)]
+        return [
+            key.role
+            for key in self.keys
+            if key.keyid in signed
+            and key.holds_at(index)
+            and (key.role != DONOR or key.holder is None or donor in (None, key.holder))
+        ]
 
 
 def key_id(key: Mapping[str, Any]) -> str:
@@ -73,39 +87,66 @@ def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRin
     """The keys that the key statements in *envelopes*, in the order of the log, lead to.
 
     The first one adds the key that it is signed with: the root of all trust, which must have the
-    id *root* where one is given. Every later one must be signed by a key in force for statements.
+    id *root* where one is given. What later ones need says :func:`_breach`; one that lacks it is a
+    fault and changes nothing.
     """
     ring, faults = KeyRing(), []
     for index, place, data in envelopes:
         try:
             change = parse(unseal(data)[0])["predicate"]
-            key = _named(change, index or 0)
-            known = ring.public_keys or {key.keyid: key.public}
+            key = _named(change, place, index or 0)
+            known = {**ring.public_keys, key.keyid: key.public}
             signers = read_statement(data, known, place, index).signers
             if ring.keys:
-                trusted = SIGNER in ring.roles(signers, index)
+                breach = _breach(ring, change, key, signers)
             else:
-                trusted = bool(signers) and key.role == SIGNER and root in (None, key.keyid)
-            if trusted:
+                is_root = change["action"] == "add" and key.role == SIGNER and bool(signers)
+                breach = None if is_root and root in (None, key.keyid) else "key-not-trusted"
+            if breach is None:
                 ring = _changed(ring, change, key)
             else:
-                faults.append(Fault("key-not-trusted", place, f"key {key.keyid}"))
+                faults.append(Fault(breach, place, f"key {key.keyid}"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             faults.append(Fault("statement-unreadable", place, str(error)))
     return ring, faults
 
 
-def _named(change: Mapping[str, Any], since: int) -> Key:
+def _breach(
+    ring: KeyRing, change: Mapping[str, Any], key: Key, signers: Iterable[str]
+) -> str | None:
+    """The code of the rule that a change of the keys breaks.
+
+    All are signed by a key for statements. A rotation is signed by the key that is replaced and by
+    the one that takes its place, of the same role; an addition, but of the first key of a role, by
+    the consortium. A key is added once, for one role.
+    """
+    signed = set(signers)
+    roles = ring.roles(signed, key.since)
+    if SIGNER not in roles:
+        return "key-not-trusted"
+    known = [one for one in ring.keys if one.keyid == key.keyid]
+    if change["action"] == "revoke":
+        return None if [one for one in known if one.role == key.role] else "key-unknown"
+    if known:
+        return "key-again"
+    if change["action"] == "add":
+        return "key-without-consortium" if ring.ever(key.role) and CONSORTIUM not in roles else None
+    old = {one.keyid for one in ring.of_role(key.role, key.since)} & {change["replaces"]}
+    return None if old and old | {key.keyid} <= signed else "key-rotated-alone"
+
+
+def _named(change: Mapping[str, Any], place: str, since: int) -> Key:
     """The key that a key statement is about; ``ValueError`` where its role cannot use it."""
     public, role, vkey = change["key"]["keyval"]["public"], change["role"], change["vkey"]
     if not isinstance(public, str) or not isinstance(role, str):
         raise Unreadable("not a key")
-    if role == "log":
-        bytes.fromhex(public)
-    if role == "witness":
-        NoteKey.parse(vkey)
+    keyid = key_id(change["key"])
+    if place.split("/")[-4:-1] != ["key", role, keyid]:
+        raise Unreadable("it lies where the statement of another key or role belongs")
+    if role in ("log", "witness") and NoteKey.parse(vkey).public != bytes.fromhex(public):
+        raise Unreadable("the key is not the one that its vkey writes")
     return Key(
-        keyid=key_id(change["key"]),
+        keyid=keyid,
         role=role,
         holder=change["holder"],
         public=public,
