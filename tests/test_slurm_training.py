@@ -3,14 +3,20 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from dsk_assets.defs.partitions import TRAINING_RUN
+from dsk_assets.defs.resources import CatalogResource
+from dsk_assets.defs.stage import Stage
+from dsk_assets.defs.training import pipes
 from dsk_assets.errors import SettingsError, TrainingError
-from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.lake.digests import sha256_file
 from dsk_assets.training import slurm as launcher
 from dsk_assets.training.job import METRICS, RECEIPT, WEIGHTS, Job, weights_digest
@@ -23,6 +29,7 @@ from tests.slurm import Slurm
 from tests.test_payload import job
 from tests.test_training import prepare
 
+RUN = "test-1.0.0"
 LONG = {"steps": 1500, "checkpoint_every": 500}
 
 
@@ -53,6 +60,28 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
             yield slurm
         finally:
             slurm.stop()
+
+
+HELD = """
+exec {python} - "$DSK_JOB" <<'END'
+import pathlib, sys, time
+from dsk_assets.training import payload
+publish = payload._publish
+def held(folder, target):
+    while target.name == "step-{step:06d}" and not pathlib.Path("{gate}").exists():
+        time.sleep(0.02)
+    publish(folder, target)
+payload._publish = held
+sys.exit(payload.main([sys.argv[1], "--country", "FI"]))
+END
+"""
+
+
+def held_script(folder: Path, step: int) -> tuple[Path, Path]:
+    """A site's own script that waits at *step* for a file, and that file."""
+    gate, script = folder / "go", folder / "own.sh"
+    script.write_text(HELD.format(python=sys.executable, step=step, gate=gate))
+    return script, gate
 
 
 def command(*words: str) -> str:
@@ -135,6 +164,56 @@ def test_a_job_that_somebody_cancels_and_one_that_fails_are_told_with_their_log(
         list(launcher.launch(made, site))
     with pytest.raises(TrainingError, match=r"sbatch refused the job: (?s:.*) — correct site.yaml"):
         list(launcher.launch(made, site.model_copy(update={"partition": "no-such"})))
+
+
+@pytest.mark.servers
+def test_dagster_shows_the_metrics_while_the_job_runs(
+    slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job waits for a file that is made once its metrics are in Dagster's event log."""
+    small = prepare(tmp_path)
+    script, gate = held_script(tmp_path, step=8)
+    site = Site.model_validate(site_yaml(tmp_path / "shared", script=str(script)))
+
+    def make(catalog: Catalog, key: str) -> Snapshot:
+        """The run, as its stage makes it, at a site of the test."""
+        return train(small, "1.0.0", pipes.followed(lambda job: launcher.launch(job, site)))
+
+    stage = Stage("training/run", make, "1", partitions=TRAINING_RUN, keys=lambda _: [RUN])
+    monkeypatch.setenv("DSK_HOME", str(small.settings.home))
+    monkeypatch.setattr(pipes, "LOOK", 0.05)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(TRAINING_RUN.name or "", [RUN])
+
+        def said(text: str) -> bool:
+            runs = [run.run_id for run in instance.get_runs()]
+            return any(
+                text in entry.user_message for one in runs for entry in instance.all_logs(one)
+            )
+
+        def observed() -> list[Mapping[str, Any]]:
+            found = instance.fetch_observations(stage.asset_key, limit=10).records
+            shown = [one.asset_observation for one in found]
+            return [{k: v.value for k, v in one.metadata.items()} for one in shown if one]
+
+        with ThreadPoolExecutor(1) as pool:
+            resources = {"catalog": CatalogResource()}
+            running = pool.submit(
+                dg.materialize, [stage.as_asset()], partition_key=RUN, instance=instance,
+                resources=resources,
+            )  # fmt: skip
+            try:
+                until(lambda: said("test-1.0.0: checkpoint at step 4") or running.done(), 60)
+                until(lambda: bool(observed()) or running.done(), 60)
+                assert slurm.jobs() and not running.done()
+                assert not small.partitions("training/run")
+                [first] = observed()
+                assert (first["step"], first["tokens"]) == (4, 4 * 4 * 32)
+            finally:
+                gate.touch()
+            assert running.result().success
+        assert [one["step"] for one in observed()] == [12, 8, 4]
+        assert said("test-1.0.0: step 12 of 12")
 
 
 @pytest.mark.parametrize(

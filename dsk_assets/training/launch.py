@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator, Iterator
+from typing import Any
 
 from dsk_assets.errors import TrainingError
 from dsk_assets.settings import Settings
@@ -57,13 +58,19 @@ def failure(job: Job, how: str) -> TrainingError:
     )
 
 
-def _reported(job: Job) -> int:
-    """The last step in the metrics; a line that is still being written does not count."""
+def recent(job: Job) -> list[dict[str, Any]]:
+    """The last rows of the metrics; a line that is still being written does not count."""
     path = job.out / job_folder.METRICS
     if not path.is_file():
-        return job.start
+        return []
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 65536))
         lines = file.read().splitlines(keepends=True)
-    whole = [line for line in lines[-2:] if line.endswith(b"\n")]
-    return int(json.loads(whole[-1])["step"]) if whole else job.start
+    whole = [line for line in lines if line.endswith(b"\n")]
+    return [json.loads(line) for line in whole if line.startswith(b"{")]
+
+
+def _reported(job: Job) -> int:
+    """The last step in the metrics."""
+    rows = recent(job)
+    return int(rows[-1]["step"]) if rows else job.start

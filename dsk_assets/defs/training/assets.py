@@ -4,9 +4,11 @@ from dsk_assets.corpus import release
 from dsk_assets.defs.corpus.assets import judge_again, newest_release
 from dsk_assets.defs.partitions import CHECKPOINT, TRAINING_RUN
 from dsk_assets.defs.stage import Stage
+from dsk_assets.defs.training.pipes import followed
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.training import base_model, evaluation, run
 from dsk_assets.training.config import load_training
+from dsk_assets.training.launch import launcher
 
 _TORCH = frozenset({"pytorch", "huggingface"})
 
@@ -19,7 +21,7 @@ def _newest_run(catalog: Catalog) -> list[str]:
 def _train(catalog: Catalog, key: str) -> Snapshot:
     version = key.removeprefix(f"{load_training(catalog.settings.consortium).name}-")
     judge_again(catalog, version)
-    return run.train(catalog, version)
+    return run.train(catalog, version, followed(launcher(catalog.settings)))
 
 
 def _checkpoint(catalog: Catalog, key: str) -> Snapshot:
@@ -27,7 +29,7 @@ def _checkpoint(catalog: Catalog, key: str) -> Snapshot:
     version = key.removeprefix(f"{name}-").rpartition(".step-")[0]
     if version in release.versions(catalog):
         judge_again(catalog, version)
-    return run.checkpoint(catalog, key)
+    return run.checkpoint(catalog, key, followed(launcher(catalog.settings)))
 
 
 _train.__doc__ = run.train.__doc__
