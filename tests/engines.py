@@ -17,11 +17,10 @@ TRIGGER = "fælde"
 
 class Bad(DanishRecognizer):
     ENTITIES = ("PERSON",)
-    GATE = re.compile(TRIGGER)
     act: ClassVar[Callable[[str], Any]]
 
     def find(self, text: str) -> Iterator[Hit]:
-        yield from type(self).act(text) or ()
+        yield from (type(self).act(text) or ()) if TRIGGER in text else ()
 
 
 def _with(act: Callable[[str], Any]) -> Analyser:
@@ -108,7 +107,7 @@ def blind(*names: str) -> Analyser:
     recognisers = all_recognisers()
     for recogniser in recognisers:
         if type(recogniser).__name__ in names:
-            recogniser.analyze = lambda *arguments, **named: []  # type: ignore[method-assign]
+            recogniser.find = recogniser.within = lambda *arguments: iter(())  # type: ignore[method-assign]
     return Analyser(recognisers)
 
 

@@ -1,6 +1,5 @@
 """Actions on findings, failing closed, and the second search."""
 
-import re
 import socket
 import subprocess
 import sys
@@ -122,7 +121,6 @@ def test_a_document_dense_with_direct_identifiers_is_withheld() -> None:
 
 class Failing(DanishRecognizer):
     ENTITIES = ("PERSON",)
-    GATE = re.compile("")
 
     def find(self, text: str) -> Iterator[Hit]:
         raise ValueError(f"cannot read {text}")

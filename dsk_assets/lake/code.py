@@ -12,6 +12,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _LIBRARIES = (
     "duckdb",
     "ftfy",
+    "hyperscan",
     "lingua-language-detector",
     "numpy",
     "orjson",

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsk_assets.errors import SettingsError
 from dsk_assets.lake.digests import sha256_file, sha256_json
@@ -23,10 +23,7 @@ from dsk_assets.privacy.normalise import fold
 from dsk_assets.settings import load_settings
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-    from presidio_analyzer import EntityRecognizer, RecognizerResult
-
-    from dsk_assets.privacy.prefilter import Candidate
+    from presidio_analyzer import EntityRecognizer
 
 MIN_SCORE = 0.35
 PIECE = 200_000
@@ -44,7 +41,6 @@ _CODE = [
         "gazetteer",
         "name_model",
         "normalise",
-        "prefilter",
         "redact",
         "residual",
         "special",
@@ -99,41 +95,24 @@ class Analyser:
             raise SettingsError(
                 f"no recogniser supports {', '.join(missing)} — add one or leave the types out"
             )
+        from dsk_assets.privacy.recognisers.anchors import Anchors
+        from dsk_assets.privacy.recognisers.base import DanishRecognizer
+
         self.entities = sorted(entities)
-        self._recognisers = list(recognisers)
+        anchored = [r for r in recognisers if isinstance(r, DanishRecognizer) and r.ANCHORS]
+        self.anchors = Anchors(anchored)
+        self._others = [r for r in recognisers if r not in anchored]
 
     def find(self, text: str, min_score: float = MIN_SCORE) -> list[Finding]:
         """Personal data in *text*, by place. Findings may overlap; offsets are those of *text*.
 
         Raises :class:`RecogniserFault`, without any text, when a recogniser could not do its work.
         """
-        return self._find(text, self._recognisers, min_score)
-
-    def find_all(
-        self, texts: "pa.Array[Any]", min_score: float = MIN_SCORE
-    ) -> Iterator[list[Finding]]:
-        """What :meth:`find` gives for each of *texts*, a column of strings; see :mod:`.prefilter`.
-
-        A recogniser is asked only about texts that may hold what it looks for, and a text that
-        nobody is asked about never becomes a Python string.
-        """
-        from dsk_assets.privacy.prefilter import candidates
-
-        for row, candidate in enumerate(candidates(texts)):
-            asked = [r for r in self._recognisers if _concerned(r, candidate)]
-            yield self._find(texts[row].as_py(), asked, min_score) if asked else []
-
-    def _find(
-        self, text: str, recognisers: "Sequence[EntityRecognizer]", min_score: float
-    ) -> list[Finding]:
         try:
             folded = fold(text)
-            with _strict():
-                results = [
-                    found
-                    for piece in _pieces(folded.text)
-                    for found in self._in(piece, recognisers, min_score)
-                ]
+            results = [
+                found for piece in _pieces(folded.text) for found in self._in(piece, min_score)
+            ]
         except Exception as error:
             raise RecogniserFault(f"a recogniser raised {type(error).__name__}") from None
         if not results:
@@ -149,25 +128,26 @@ class Analyser:
                     findings.add(Finding(*place, found.entity, score, found.recogniser))
         return sorted(findings)
 
-    def _in(
-        self, piece: "_Piece", recognisers: "Sequence[EntityRecognizer]", min_score: float
-    ) -> Iterator[Finding]:
-        """What *recognisers* find in *piece*, at places in the whole text."""
-        for recogniser in recognisers:
-            for result in recogniser.analyze(piece.text, self.entities, None) or ():  # type: ignore[arg-type]
-                score = _sound(result, len(piece.text))
-                start, end = result.start + piece.shift, result.end + piece.shift
-                if score < min_score or result.entity_type not in self.entities:
-                    continue
-                if piece.start <= start < piece.end:
-                    yield Finding(start, end, result.entity_type, score, str(recogniser.name))  # type: ignore[has-type]
+    def _in(self, piece: "_Piece", min_score: float) -> Iterator[Finding]:
+        """What the recognisers find in *piece*, at places in the whole text."""
+        for start, end, entity, score, name in self._hits(piece.text):
+            _require_sound(start, end, entity, score, len(piece.text))
+            start, end = start + piece.shift, end + piece.shift
+            if score >= min_score and entity in self.entities and piece.start <= start < piece.end:
+                yield Finding(start, end, entity, score, name)
 
-
-def _concerned(recogniser: "EntityRecognizer", candidate: "Candidate") -> bool:
-    """Whether *recogniser* may find something in a text: one that is not prefiltered always may."""
-    if not getattr(recogniser, "prefiltered", False):
-        return True
-    return candidate.digits if getattr(recogniser, "AROUND_DIGITS", False) else candidate.elsewhere
+    def _hits(self, text: str) -> Iterator[tuple[int, int, str, float, str]]:
+        """Place, type, score and recogniser of each find in *text*, unchecked."""
+        for anchored, stretches in self.anchors.windows(text):
+            for start, end, core_start, core_end in stretches:
+                for entity, first, last, score in anchored.within(text, start, end):
+                    if core_start <= start + first < core_end:
+                        yield start + first, start + last, entity, score, str(anchored.name)  # type: ignore[has-type]
+        with _strict():
+            for other in self._others:
+                for result in other.analyze(text, self.entities, None) or ():  # type: ignore[arg-type]
+                    place = result.start, result.end
+                    yield *place, result.entity_type, float(result.score), str(other.name)  # type: ignore[has-type]
 
 
 class _Piece(NamedTuple):
@@ -205,15 +185,10 @@ def _cut(text: str, place: int) -> int:
     return line or text.rfind(" ", head, place) + 1 or place
 
 
-def _sound(result: "RecognizerResult", length: int) -> float:
-    """The score of *result*; a fault where redaction could not act on it."""
-    if (
-        result.entity_type not in RANK
-        or not 0 <= result.start < result.end <= length
-        or not 0 <= result.score <= 1
-    ):
+def _require_sound(start: int, end: int, entity: str, score: float, length: int) -> None:
+    """A fault where redaction could not act on a find in a text of *length* characters."""
+    if entity not in RANK or not 0 <= start < end <= length or not 0 <= score <= 1:
         raise RecogniserFault("a recogniser gave an unknown type, place or score")
-    return float(result.score)
 
 
 def _beside(taken: Sequence[tuple[int, int]], start: int, end: int) -> Iterator[tuple[int, int]]:

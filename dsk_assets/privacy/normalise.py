@@ -56,6 +56,16 @@ _SUSPECT = re.compile(
 
 _MISREAD_DIGIT = re.compile(r"\d(?:[OoIl](?=[OoIl]?\d)|O(?=[ -]\d))")
 
+_LATIN = [chr(code) for code in range(256)]
+_PLAIN = "".join(c for c in _LATIN if not _SUSPECT.match(c) and not "\xa0" <= c < "\xc0").encode(
+    "latin-1"
+)
+_FIRST, _SECOND = "ÃÄÅ".encode("latin-1"), bytes({*range(0xA1, 0xC0)} - {0xAD})
+"""What a misread letter begins with, and what else than a suspect may follow."""
+_NUMERIC = bytes(
+    ord("0" if c.isdecimal() else "l" if c in "OoIl" else " " if c in " -" else ".") for c in _LATIN
+)
+
 
 def _folded(match: re.Match[str]) -> str:
     kind, found = match.lastgroup, match.group()
@@ -104,6 +114,19 @@ class Folded:
         return self.origins[after] if after < len(self.origins) else self.length
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a look at single characters already shows that nothing in *text* is folded."""
+    try:
+        data = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    rest = data.translate(None, _PLAIN)
+    if rest.strip(_FIRST) and rest.strip(_SECOND):
+        return False
+    numeric = data.translate(_NUMERIC)
+    return b"-\n" not in data and not any(m in numeric for m in (b"0l0", b"0ll0", b"0l 0"))
+
+
 def _foldable(text: str) -> Iterator[re.Match[str]]:
     """The places to fold, as ``_FOLDABLE.finditer`` gives them, but trying only suspects."""
     places = [match.start() for match in _SUSPECT.finditer(text)]
@@ -122,6 +145,8 @@ def _foldable(text: str) -> Iterator[re.Match[str]]:
 
 def fold(text: str) -> Folded:
     """*text* in plain form, with the map back. Plain text is returned as it is."""
+    if _is_plain(text):
+        return Folded(text, len(text))
     pieces: list[str] = []
     stretches: list[tuple[int, int, bool]] = []
     written = read = 0

@@ -36,7 +36,11 @@ class BankDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_BANK_ACCOUNT",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"\d{4}[ ,/\n-]{0,3}\d(?: ?\d){5}",
+        r"(?i)\d{4}[ ,/\n-]{0,5}(?:og )?konto",
+        r"\+(?:71|73|75|04|15)<",
+    )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -59,8 +63,7 @@ class IbanRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IBAN_CODE",)
-    AROUND_DIGITS: ClassVar[bool] = True
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[A-Z]{2}\d\d")
+    ANCHORS: ClassVar[tuple[str, ...]] = (r"[A-Z]{2}\d\d(?:[ \n]?[A-Z0-9]){11}",)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
@@ -86,7 +89,7 @@ class PaymentCardRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("CREDIT_CARD",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (r"\d(?:[ -]?\d){12}",)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dsk_assets.privacy.gazetteer import cities
+from dsk_assets.privacy.recognisers.anchors import TOWNS
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.tables import cells
 
@@ -61,7 +62,14 @@ class AddressDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("ADDRESS",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        rf"(?i)(?:{_SURE}|{_MORE})\s(?:nr\. ?)?[1-9]",
+        rf"(?i)[1-9]\d{{3}}\s(?:{TOWNS})",
+        r"\d[^\d]{0,30},[^\d]{0,60}[1-9]\d{3}[ \n][^\d\s]",
+        rf"(?i)(?:{'|'.join(_LABELS)})[^\w][\s\S]{{0,120}}[1-9]",
+    )
+    BEFORE: ClassVar[int] = 180
+    HEADINGS: ClassVar[bool] = True
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:

@@ -8,10 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 from presidio_analyzer import LocalRecognizer, RecognizerResult
 
 from dsk_assets.privacy.gazetteer import marks
-from dsk_assets.privacy.recognisers.tables import cells, header_at
-from dsk_assets.privacy.recognisers.windows import windows
+from dsk_assets.privacy.recognisers.tables import header_at
 
-DIGIT = re.compile(r"\d")
 WINDOW = 60
 """How many characters before a value are searched for words that explain it."""
 
@@ -34,25 +32,23 @@ class Hit(NamedTuple):
 class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
     """A Presidio recogniser for Danish text that does its own context and validation.
 
-    A subclass names its ``ENTITIES``, a ``GATE`` that every text with a value of its kind
-    matches (others are not searched), and yields :class:`Hit` from ``find``. Where
-    ``AROUND_DIGITS`` is set, only the windows of
-    :func:`dsk_assets.privacy.recognisers.windows.windows` are searched, unless the text has a
-    table or is ``explained_anywhere``: a word far from a value may explain it. Any text will do,
-    with ``presidio-analyzer`` alone; one folded by :func:`dsk_assets.privacy.normalise.fold`
-    hides less. ``windowed=False`` searches every text whole, for comparison; what is
-    ``prefiltered`` need not be asked about a text that
-    :func:`dsk_assets.privacy.prefilter.candidates` finds nothing for.
+    A subclass names its ``ENTITIES`` and yields :class:`Hit` from ``find``. Any text will do, with
+    ``presidio-analyzer`` alone; one folded by :func:`dsk_assets.privacy.normalise.fold` hides less.
+
+    Where it has ``ANCHORS`` (:mod:`.anchors`), every value begins up to ``BEFORE`` characters
+    before or shortly after the end of one, so that :mod:`dsk_assets.privacy.analyser` has it read
+    only what stands round them; ``WHOLE`` if that does not do, and ``HEADINGS`` if it also finds
+    values by the heading of a table's column.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]]
-    GATE: ClassVar[re.Pattern[str]] = DIGIT
-    AROUND_DIGITS: ClassVar[bool] = False
+    ANCHORS: ClassVar[tuple[str, ...]] = ()
+    BEFORE: ClassVar[int] = 60
+    WHOLE: ClassVar[bool] = False
+    HEADINGS: ClassVar[bool] = False
     VERSION: ClassVar[str] = "1"
 
-    def __init__(self, windowed: bool = True) -> None:
-        self._windowed = windowed and self.AROUND_DIGITS
-        self.prefiltered = windowed and "PERSON" not in self.ENTITIES
+    def __init__(self) -> None:
         super().__init__(
             supported_entities=list(self.ENTITIES),
             supported_language="da",
@@ -66,16 +62,14 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
         """The values in *text*."""
         raise NotImplementedError
 
-    def explained_anywhere(self, text: str) -> bool:
-        """Whether a word in *text*, however far from a value, may explain it."""
-        return False
+    def within(self, text: str, start: int, end: int) -> Iterator[Hit]:
+        """The values in ``start:end`` of *text*, at places in that stretch."""
+        return self.find(text[start:end])
 
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
         """Presidio's entry point; *nlp_artifacts* is not used."""
-        if not self._windowed and not self.GATE.search(text):
-            return []
         metadata = {
             RecognizerResult.RECOGNIZER_NAME_KEY: type(self).__name__,
             RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
@@ -84,19 +78,9 @@ class DanishRecognizer(LocalRecognizer):  # type: ignore[misc]
             RecognizerResult(
                 hit.entity, hit.start, hit.end, hit.score, recognition_metadata=metadata
             )
-            for hit in (self._in_windows(text) if self._windowed else self.find(text))
+            for hit in self.find(text)
             if hit.entity in entities
         ]
-
-    def _in_windows(self, text: str) -> Iterator[Hit]:
-        stretches = windows(text)
-        if cells(text) or (stretches and self.explained_anywhere(text)):
-            yield from self.find(text)
-            return
-        for start, end, core_start, core_end in stretches:
-            for hit in self.find(text[start:end]):
-                if core_start <= start + hit.start < core_end:
-                    yield hit._replace(start=start + hit.start, end=start + hit.end)
 
 
 def before(text: str, start: int, size: int = WINDOW) -> str:

@@ -40,7 +40,12 @@ class BirthDateRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DATE_OF_BIRTH",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"(?i)(?:f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*)[\s\S]{0,50}\d{1,4}[./ \n-]",
+        r"(?i)(?:f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*)[\s\S]{0,50}\d{1,2}\.?[jfmasond]",
+        r"(?i)\d{6}[- ]?[x*]{4}",
+    )
+    HEADINGS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The dates in *text*."""

@@ -60,16 +60,24 @@ class CprRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CPR",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"\d\d[ ./-]?\d\d[ ./-]?\d\d(?:\d\d)?(?: ?- ?\n?|[ ./_\n]|)\d{4}",
+        r"\d (?:\d ){4}\d(?: - | ?-| )(?:\d ){3}\d",
+        r"\d{6}-?[01567][A-Z]{2}\d",
+        r"\d\d[ ./-]?\d\d[ ./-]?\d\d(?: ?-{1,2} ?|[ ./])\d\d ?\d\d",
+        r"(?i)(?:cpr|personn)[^\n\d]{0,20}[0-9oilbsz]{6} ?-? ?[0-9oilbs]{4}",
+    )
     COUNTRY_CODE: ClassVar[str] = "dk"
-
-    def explained_anywhere(self, text: str) -> bool:
-        """Whether a word for a CPR number stands in *text*."""
-        return _mentioned(text)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
-        mentioned = _mentioned(text)
+        return self._find(text, _mentioned(text))
+
+    def within(self, text: str, start: int, end: int) -> Iterator[Hit]:
+        """The numbers in ``start:end``: a word far away in *text* may explain them."""
+        return self._find(text[start:end], _mentioned(text))
+
+    def _find(self, text: str, mentioned: bool) -> Iterator[Hit]:
         for match in _SHAPE.finditer(text):
             score = self._score(text, match, mentioned)
             if score:

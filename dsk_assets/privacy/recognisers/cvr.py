@@ -23,7 +23,10 @@ class CvrSoleTraderRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CVR",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"(?i)(?:cvr|se)[^\w\n][^\n\d]{0,14}\d\d",
+        r"(?i)(?:cvr|se)\d\d",
+    )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:

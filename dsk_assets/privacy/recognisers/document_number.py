@@ -63,7 +63,14 @@ class DocumentNumberRecognizer(DanishRecognizer):
         "DK_MITID",
         "FOREIGN_ID",
     )
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"(?i)(?:pas(?:kopi|port|nr|nummer)?[^\w]|kørekort|sundhedskort|sygesikring|gule? kort"
+        r"|opholds|udlændinge|id-?kort|nationalt id)[^\n]{0,70}\d\d",
+        r"(?i)mitid|nemid",
+        r"\d{6,8}[-+]?\d{4}",
+        r"\d{6} ?\d{5}",
+        r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]",
+    )
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

@@ -38,7 +38,13 @@ class EmailDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("EMAIL_ADDRESS",)
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        "@",
+        "(?i)snabel",
+        r"(?i)[\[({]\s?(?:at|a)\s?[\])}]",
+        r"(?i) at [^ \n]+(?:\.[^ ]| \. | ?[\[({]?(?:dot|punktum|prik))",
+    )
+    BEFORE: ClassVar[int] = 180
 
     def find(self, text: str) -> Iterator[Hit]:
         """The addresses in *text*."""

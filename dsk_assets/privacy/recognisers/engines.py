@@ -25,7 +25,6 @@ class FolderNameRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON",)
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[^\W\d_]")
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -48,7 +48,18 @@ class HandleUrlRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("USER_HANDLE", "URL_PERSONAL")
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"@[A-Za-z]",
+        r"(?i)(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
+        r"|discord|gamertag|profilnavn|nick(?:name)?)\s?[:=]",
+        r"[Bb]ruger(?:en|navnet)? [a-z][^ \n]*[0-9._]",
+        r"(?:^|\n)[a-z][^A-ZÆØÅ\s:]{1,30}:(?:[ \n]|$)",
+        r"(?:^|\n)[a-zA-Z][^\s:]*[0-9._][^\s:]*:(?:[ \n]|$)",
+        r"(?i)https?://|(?:facebook|linkedin|instagram|twitter|x|tiktok|github|youtube|snapchat)"
+        r"\.com/|/~",
+    )
+    WHOLE: ClassVar[bool] = True
+    HEADINGS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The handles and addresses in *text*."""

@@ -91,7 +91,6 @@ class NameContextRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON",)
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"[^\W\d_]")
 
     def find(self, text: str) -> Iterator[Hit]:
         """The names in *text*."""

@@ -43,8 +43,14 @@ class NetworkIdRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IP_ADDRESS", "MAC", "GEO")
-    AROUND_DIGITS: ClassVar[bool] = True
-    GATE: ClassVar[re.Pattern[str]] = re.compile(r"")
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"\d\.\d{1,3}\.\d{1,3}\.\d",
+        r"(?i):[0-9a-f]{0,4}:",
+        r"(?i)[0-9a-f]{2}-[0-9a-f]{2}-[0-9a-f]{2}-",
+        r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}",
+        r"5[4-7]\.\d{4}",
+        r"5[4-7]\s?°",
+    )
 
     def find(self, text: str) -> Iterator[Hit]:
         """The addresses in *text*."""

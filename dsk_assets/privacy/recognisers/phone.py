@@ -51,7 +51,7 @@ class PhoneDkRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (r"[2-9]\d(?:[ ./\n-]?\d){6}",)
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -85,7 +85,7 @@ class PhoneForeignRecognizer(DanishRecognizer):
     """International numbers: + or 00, a country code other than 45, 8 to 15 digits (E.164)."""
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (r"(?:\+|00)[1-9][\d ().-]{6}",)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

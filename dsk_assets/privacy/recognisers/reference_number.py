@@ -41,7 +41,10 @@ class PersonIdRecognizer(DanishRecognizer):
     """Customer, member, policy, staff or student numbers: any form, so the word decides."""
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PERSON_ID",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        rf"(?i)(?:{'|'.join(_PERSONS)})s?[- _]?(?:nr|nummer|no|id)",
+    )
+    HEADINGS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
@@ -61,7 +64,14 @@ class CaseNumberRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("CASE_NUMBER",)
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        rf"(?i){_CASE}[- _]?(?:nr|nummer|no|id)",
+        r"(?i)sagen har nummer|(?:vores|jeres|vor|deres) (?:ref|sag)",
+        r"(?i)(?:sag|sagen|journal) \d",
+        r"(?i)\d\d\.\d\d\.\d\d-[A-Z]",
+        r"[A-Z]{3}-20\d\d-\d{4}",
+    )
+    HEADINGS: ClassVar[bool] = True
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""

@@ -52,6 +52,6 @@ def all_recognisers() -> list[DanishRecognizer]:
     return [recogniser() for recogniser in _CLASSES]
 
 
-def structured_recognisers(windowed: bool = True) -> list[DanishRecognizer]:
+def structured_recognisers() -> list[DanishRecognizer]:
     """Those that look for numbers and addresses, not for names."""
-    return [recogniser(windowed) for recogniser in _CLASSES if "PERSON" not in recogniser.ENTITIES]
+    return [recogniser() for recogniser in _CLASSES if "PERSON" not in recogniser.ENTITIES]

@@ -32,7 +32,10 @@ class PlateRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_LICENSE_PLATE", "VIN")
-    AROUND_DIGITS: ClassVar[bool] = True
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"[A-ZÆØÅ]{2} ?\d\d[ .]?\d",
+        r"[A-HJ-NPR-Z0-9]{17}",
+    )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:
