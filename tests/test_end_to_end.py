@@ -1,10 +1,8 @@
 """The nightly schedule over a real Dagster instance, from delivered donations to records."""
 
-import gzip
 import json
 import shutil
 import signal
-import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +10,11 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from tokenizers import Tokenizer
 
+from dsk_assets.cli.main import main
 from dsk_assets.defs.flow import STAGES, stale
 from dsk_assets.defs.local import NightlyResult, run_nightly
 from dsk_assets.defs.told import told
@@ -30,6 +29,7 @@ from dsk_assets.records import stage as records
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training import run
 from tests.night import EXPIRED, PERSONAL, Night, digests, small_consortium
+from tests.planted import VALUES, damaged, leaks, outside_restricted, plant
 from tests.support import admit
 from tests.test_sequencer import assert_whole
 
@@ -39,7 +39,9 @@ ADMITTED = ["dsk-2026-0003@1.0.0", PERSONAL, "dsk-2026-0010@1.0.0"]
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
     folder = tmp_path_factory.mktemp("night")
-    return Night(folder / "home", small_consortium(folder / "consortium"))
+    consortium = small_consortium(folder / "consortium")
+    plant(consortium / "donations" / "kommune-sager")
+    return Night(folder / "home", consortium)
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +143,40 @@ def test_no_personal_value_leaves_the_restricted_zone(night: Night):
     documents = catalog.require("donations/documents", PERSONAL).table("document", ["text"])
     raw = "\n".join(documents["text"].to_pylist())
     assert all(value in raw for value in spans)
-    everything = _everything_outside_restricted(night)
-    assert not [value for value in spans if value in everything]
+    everything = dict(outside_restricted(night.home))
+    for written in (
+        "nightly.log", ".err", "runs.db", "events.ndjson", "outbox.sqlite", "statements/",
+        "pii_span", "residual_risk", "gate_results", "public_summary",
+    ):  # fmt: skip
+        assert any(written in name for name in everything), written
+    everything |= dict(outside_restricted(PROJECT_ROOT / "dbt_project"))
+    assert not [value for value in spans if any(value in text for text in everything.values())]
+    assert leaks(everything.items()) == []
+
+
+def test_damaged_files_of_personal_data_are_told_by_their_faults_alone(night: Night):
+    documents = night.catalog().require("donations/documents", PERSONAL)
+    rows = documents.table("source_file").to_pylist()
+    told = {row["rel_path"]: row for row in rows}
+    assert "ok" in {told["files/whole.txt"]["outcome"]}
+    stumbled = {name: told[f"files/{name}"] for name in damaged()}
+    assert sum(row["outcome"] == "error" for row in stumbled.values()) > len(stumbled) / 2
+    assert leaks((name, str(row["reason"])) for name, row in stumbled.items()) == []
+    read = "\n".join(documents.table("document", ["text"])["text"].to_pylist())
+    assert all(value in read for value in VALUES)
+
+
+def test_no_command_shows_a_personal_value(night: Night, instance: dg.DagsterInstance):
+    documents = night.catalog().require("donations/documents", PERSONAL)
+    commands = [
+        ("status",), ("status", "--json"), ("nightly", "--dry-run"), ("openlineage", "status"),
+        ("exposure", "--donation", PERSONAL), ("evidence", "status"),
+        *(("why", one) for one in documents.table("document", ["doc_id"])["doc_id"].to_pylist()),
+    ]  # fmt: skip
+    for arguments in commands:
+        done = CliRunner().invoke(main, arguments)
+        assert done.exit_code == 0 and done.output, (arguments, done.output)
+        assert leaks([(str(arguments), done.output)]) == []
 
 
 def _planted(night: Night) -> list[str]:
@@ -160,23 +194,6 @@ def _planted(night: Night) -> list[str]:
             """
         ).fetchall()
     return [value for (value,) in found]
-
-
-def _everything_outside_restricted(night: Night) -> str:
-    texts = []
-    for path in night.home.rglob("*"):
-        if not path.is_file() or "restricted" in path.parts:
-            continue
-        if path.suffix == ".parquet":
-            texts.append(json.dumps(pq.read_table(path).to_pylist(), default=str))
-        elif path.suffix == ".db":
-            with sqlite3.connect(path) as database:
-                texts.extend(map(str, database.iterdump()))
-        elif path.suffix == ".gz":
-            texts.append(gzip.decompress(path.read_bytes()).decode("utf-8", "replace"))
-        else:
-            texts.append(path.read_bytes().decode("utf-8", "replace"))
-    return "\n".join(texts)
 
 
 def test_marts_count_what_the_tables_hold(night: Night):
@@ -394,8 +411,9 @@ def test_killed_in_the_middle_the_next_run_ends_the_same(
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
     done = tonight.command("nightly")
-    _, errors = done.communicate()
+    output, errors = done.communicate()
     assert done.returncode == 0, errors
+    assert leaks([("output", output), ("errors", errors)]) == []
     with tonight.instance() as instance:
         statuses = sorted(run.status.value for run in instance.get_runs())
     assert statuses == ["FAILURE", "FAILURE", "SUCCESS"]

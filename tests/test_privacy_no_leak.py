@@ -5,11 +5,9 @@ its databases and logs on disk, with recognisers that work, that raise errors qu
 that print it.
 """
 
-import sqlite3
 from pathlib import Path
 
 import dagster as dg
-import pyarrow.parquet as pq
 import pytest
 
 from dsk_assets.cli.main import main
@@ -22,19 +20,15 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.privacy import guarded
 from dsk_assets.records.summary import summary
 from dsk_assets.settings import load_settings
+from tests import planted
 from tests.engines import TRIGGER
 from tests.gating import land
+from tests.planted import VALUES, leaks, outside_restricted
 from tests.support import DONATION, admit, documents, seed
 
-VALUES = (
-    "170389-1234", "1703891234", "67 12 34 56", "anne.bundgaard@example.dk", "Anne Bundgaard",
-    "Prøvevej 12", "4000 0012 3456 7899", "DK5000400440116243", "192.0.2.17",
-)  # fmt: skip
 TEXTS = {
-    "a" * 32: f"Borger Anne Bundgaard, cpr 170389-1234, Prøvevej 12, 4000 Roskilde. {TRIGGER}",
-    "b" * 32: f"Tlf. 67 12 34 56, anne.bundgaard@example.dk, ip 192.0.2.17. {TRIGGER}",
-    "c" * 32: f"Kortet 4000 0012 3456 7899 og IBAN DK5000400440116243. {TRIGGER}",
-    "d" * 32: "Hr. Anne Bundgaard har epilepsi. Cpr 1703891234.",
+    letter * 32: f"{text} {TRIGGER if letter != 'd' else ''}"
+    for letter, text in zip("abcd", planted.TEXTS, strict=True)
 }
 
 
@@ -73,21 +67,6 @@ def run_the_step(home: Path, patch: pytest.MonkeyPatch) -> None:
     main.main(["status"], standalone_mode=False)
 
 
-def written(home: Path) -> dict[str, str]:
-    """Everything outside ``restricted``, tables and databases in readable form."""
-    found = {}
-    for path in home.rglob("*"):
-        if path.is_file() and "restricted" not in path.parts:
-            text = path.read_bytes().decode("utf-8", "replace")
-            if path.suffix == ".parquet":
-                text += str(pq.read_table(path).to_pylist())
-            if path.read_bytes().startswith(b"SQLite format 3"):
-                with sqlite3.connect(path) as database:
-                    text += "\n".join(map(str, database.iterdump()))
-            found[str(path)] = text
-    return found
-
-
 @pytest.mark.parametrize("engine", ["good", "raising", "printing"])
 def test_no_planted_value_is_written_anywhere(
     home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
@@ -100,13 +79,12 @@ def test_no_planted_value_is_written_anywhere(
     catalog = Catalog(load_settings(home=home / "dsk", workers=1))
     counts = catalog.require("filtering/personal_data", DONATION).counts
     assert counts["withheld"] == ({"recogniser-error": 3} if engine == "raising" else {})
-    haystack = written(home)
+    haystack = dict(outside_restricted(home))
     assert any("dagster" in name and name.endswith(".db") for name in haystack)
     out, err = capfd.readouterr()
     haystack |= {"stdout": out, "stderr": err, "log": caplog.text}
     haystack |= {"status": str(summary(catalog).as_json())}
-    leaks = [(name, value) for name, text in haystack.items() for value in VALUES if value in text]
-    assert leaks == []
+    assert leaks(haystack.items()) == []
     digests = [sha256_text(value) for value in VALUES]
     assert not any(digest in text for text in haystack.values() for digest in digests)
 
@@ -115,4 +93,4 @@ def test_the_search_would_notice_a_leak(home: Path) -> None:
     path = home / "dsk" / "evidence" / "note.txt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(VALUES[0], "utf-8")
-    assert any(VALUES[0] in text for text in written(home).values())
+    assert leaks(outside_restricted(home)) == [(str(path), VALUES[0])]

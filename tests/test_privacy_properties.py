@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import pytest
 from faker import Faker
@@ -13,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsk_assets.consortium.policy import Kept, PersonalDataPolicy
+from dsk_assets.privacy import synthetic_names
 from dsk_assets.privacy.analyser import Finding, analyser
 from dsk_assets.privacy.entities import PRIORITY
 from dsk_assets.privacy.redact import KEEP, original, redact, treat
 from dsk_assets.privacy.residual import count_cpr
-from dsk_assets.privacy.synthetic import documents
+from dsk_assets.privacy.synthetic import cpr, documents
 
 FICTION = Kept(entity="PERSON", role="fictional", provenance="novels of the last century")
 POLICIES = {
@@ -39,6 +41,8 @@ def test_redacting_twice_changes_nothing(name: str) -> None:
         twice = treat(once.text, policy, analyser())
         assert twice.text == once.text
 
+
+NAMES_OF_GROUPS = [*synthetic_names.documents(15, 77)]
 
 FINDINGS = st.lists(
     st.builds(
@@ -132,6 +136,55 @@ def test_a_whole_document_may_be_written_otherwise(change: Callable[[str], str])
         plain, changed = (treat(t, POLICIES["placeholder"], analyser())
                           for t in (document["text"], change(document["text"])))  # fmt: skip
         assert plain.findings == changed.findings
+
+
+def _placed(text: str, form: Literal["NFC", "NFD"]) -> set[tuple[str, float, int, int]]:
+    """Findings in *text* in a normal form, at their places in its composed form."""
+    written = unicodedata.normalize(form, text)
+    places = [len(unicodedata.normalize("NFC", written[:end])) for end in range(len(written) + 1)]
+    return {
+        (one.entity, one.score, places[one.start], places[one.end])
+        for one in analyser().find(written)
+    }
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6))
+def test_findings_are_the_same_text_whether_accents_stand_apart_or_not(seed: int) -> None:
+    rng = random.Random(seed)
+    foreign = rng.sample(NAMES_OF_GROUPS, 12)
+    texts = [one["text"] for one in [*documents(2, seed), *foreign]]
+    whole = "\n\n".join(["Åse Müller så på caféen.", *texts])
+    for text in (*texts, whole):
+        assert _placed(text, "NFD") == _placed(text, "NFC")
+
+
+MISREAD = {"0": "Oo", "1": "lI"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9), st.sampled_from(["-", "", " "]), st.booleans())
+def test_a_scanner_s_misread_digits_hide_no_cpr_number(
+    seed: int, separator: str, explained: bool
+) -> None:
+    """Any of its digits where a word explains it, else those that stand between two digits."""
+    rng = random.Random(seed)
+    ten = cpr(rng, rng.random() < 0.5)
+    open_to = [place for place, digit in enumerate(ten) if digit in MISREAD]
+    if not explained:
+        separator = "-"
+        open_to = [place for place in open_to if place not in (0, 5, 6, 9)]
+    chosen: set[int] = set()
+    for place in rng.sample(open_to, min(len(open_to), rng.randint(1, 3))):
+        if explained or not chosen & {place - 1, place + 1}:
+            chosen.add(place)
+    read = [rng.choice(MISREAD[one]) if place in chosen else one for place, one in enumerate(ten)]
+    value = "".join(read[:6]) + separator + "".join(read[6:])
+    text = ("Cpr-nr. {} er noteret." if explained else "Nummeret er {}.").format(value)
+    start = text.index(value)
+    findings = analyser().find(text)
+    assert found_whole(text, start, start + len(value), findings), value
+    assert "DK_CPR" in {one.entity for one in findings}
 
 
 @settings(max_examples=40)
