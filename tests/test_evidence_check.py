@@ -172,9 +172,42 @@ def test_dagsters_database_edited_a_data_version(home: Home, shown: dg.DagsterIn
 
 def test_dagsters_database_wiped(home: Home, shown: dg.DagsterInstance):
     shown.wipe_assets([dg.AssetKey(["corpus", "release"])])
-    (fault,) = compared(home, shown)["dagster-missing"]
+    fault, check = compared(home, shown)["dagster-missing"]
     assert fault.place == f"corpus/release[{RELEASE}]"
     assert RUN in fault.detail
+    assert check.place == f"check gate/composition[{RELEASE}]"
+
+
+def checks(home: Home, statement: str) -> None:
+    """Change Dagster's table of checks by SQL."""
+    (path,) = home.settings.dagster_home.rglob("index.db")
+    with closing(sqlite3.connect(path)) as database, database:
+        assert database.execute(statement).rowcount
+
+
+def test_a_check_deleted_from_dagsters_database(home: Home, shown: dg.DagsterInstance):
+    checks(home, "delete from asset_check_executions where check_name = 'spans'")
+    found = compared(home, shown)["dagster-missing"]
+    assert {fault.place for fault in found} == {f"check gate/spans[{key}]" for key in DONATIONS}
+    assert found[0].affects == REACHED
+    checks(home, "delete from asset_check_executions where check_name = 'composition'")
+    found = compared(home, shown)["dagster-missing"]
+    assert f"check gate/composition[{RELEASE}]" in {fault.place for fault in found}
+
+
+def test_a_decision_edited_in_dagsters_database(home: Home, shown: dg.DagsterInstance):
+    change = "set evaluation_event = replace(evaluation_event, '| passed |', '| critical |')"
+    checks(home, f"update asset_check_executions {change} where check_name = 'spans'")
+    found = compared(home, shown)
+    assert "spans" in found["dagster-differs"][0].place
+    assert len(found["dagster-missing"]) == len(DONATIONS), "what was decided is not shown"
+
+
+def test_a_check_turned_green_in_dagsters_database(home: Home, shown: dg.DagsterInstance):
+    status = "execution_status = 'FAILED'"
+    checks(home, f"update asset_check_executions set {status} where check_name = 'checkpoint'")
+    (fault,) = compared(home, shown)["dagster-differs"]
+    assert "training/checkpoint checkpoint" in fault.place
 
 
 def test_runs_that_dagster_says_ended_badly_hide_nothing(home: Home, shown: dg.DagsterInstance):

@@ -201,7 +201,7 @@ def test_a_release_remade_is_packed_with_its_newest_statement(home: Home, tmp_pa
     used = make(catalog, "study/used", files={"a.json": 2})
     composition = catalog.require("gate/composition", RELEASE).only("verdict.json")
     release = catalog.require("corpus/release", RELEASE)
-    verified = make(catalog, "transparency/verification", RELEASE, release)
+    verified = make(catalog, "transparency/verification", RELEASE, release, used)
     evidence = admit(catalog, "evidence", verified).only("verdict.json")
     make(catalog, "transparency/records", RELEASE, release, composition, evidence, used)
     sequencer.append_new(catalog)

@@ -5,7 +5,7 @@ import json
 import random
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from dsk_assets.evidence.verify.standalone import ALWAYS, Pack, verify_pack
 from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.evidence.witness import from_request
 from dsk_assets.lake.digests import canonical_json, sha256_bytes
-from tests.evidence_lake import DONATIONS, RELEASE, Home, make, release
+from tests.evidence_lake import CHECKPOINT, DONATIONS, RELEASE, Home, make, release
+from tests.support import admit
 from tests.tampering import edit, inputs, sign_anew, statement
 
 GATE = "gate/composition"
@@ -266,9 +267,114 @@ def test_what_leaves_out_the_input_that_asks_for_a_gate(
     assert "inputs-incomplete" in codes(checked(home))
 
 
+def tried(catalog: Catalog, checkpoint: Snapshot, *more: Snapshot) -> Snapshot:
+    return make(catalog, "training/evaluation", CHECKPOINT, checkpoint.only("model/"), *more,
+                zone="evidence")  # fmt: skip
+
+
+def test_a_trial_of_a_model_that_no_gate_has_admitted(home: Home):
+    catalog = home.catalog("dsk")
+    checkpoint = catalog.require("training/checkpoint", CHECKPOINT)
+    tried(catalog, checkpoint)
+    sequencer.append_new(catalog)
+    assert codes(checked(home)) == {"gate-missing"}
+    admitted = catalog.require("gate/checkpoint", CHECKPOINT).only("verdict.json")
+    make(catalog, "training/evaluation", "other", make(catalog, "study/trial"), admitted)
+    sequencer.append_new(catalog)
+    assert {"inputs-incomplete", "redaction-missing"} <= codes(checked(home))
+
+
+def published(catalog: Catalog, *read: Snapshot, verified: Sequence[Snapshot]) -> None:
+    """Records made of *read* after a verification of *verified*."""
+    verification = make(catalog, "transparency/verification", RELEASE, *verified, zone="evidence")
+    gates = [admit(catalog, "evidence", verification)]
+    gates += [catalog.require(GATE, RELEASE), catalog.require("gate/checkpoint", CHECKPOINT)]
+    make(catalog, "transparency/records", RELEASE, *read,
+         *(one.only("verdict.json") for one in gates), zone="public")  # fmt: skip
+    sequencer.append_new(catalog)
+
+
+def test_records_of_something_else_than_was_verified(home: Home):
+    catalog = home.catalog("dsk")
+    made = catalog.require("corpus/release", RELEASE)
+    checkpoint = catalog.require("training/checkpoint", CHECKPOINT)
+    published(catalog, made, checkpoint, verified=[made, checkpoint])
+    assert codes(checked(home)) == set()
+    added = make(catalog, "study/added", x=1)
+    published(catalog, made, checkpoint, added, verified=[made, checkpoint])
+    report = checked(home)
+    assert codes(report) == {"verification-differs"}
+    (fault,) = [fault for fault in report.faults if not fault.is_limit]
+    assert "study/added" in fault.detail
+
+
+def test_records_with_the_trial_of_another_model(home: Home):
+    """The checkpoint was made anew, and its old trial is shown beside it."""
+    catalog = home.catalog("dsk")
+    made = catalog.require("corpus/release", RELEASE)
+    old = catalog.require("training/checkpoint", CHECKPOINT)
+    trial = tried(catalog, old, catalog.require("gate/checkpoint", CHECKPOINT).only("verdict.json"))
+    published(catalog, made, old, trial, verified=[made, old, trial])
+    assert codes(checked(home)) == set()
+    composition = catalog.require(GATE, RELEASE).only("verdict.json")
+    new = make(catalog, "training/checkpoint", CHECKPOINT, made, composition,
+               files={"model/model.safetensors": [0.7]})  # fmt: skip
+    admit(catalog, "checkpoint", new)
+    published(catalog, made, new, trial, verified=[made, new, trial])
+    assert "input-differs" in codes(checked(home))
+
+
+def test_a_review_of_other_texts_than_the_gate_judged(home: Home):
+    catalog = home.catalog("dsk")
+    key = DONATIONS[0]
+    search = catalog.require("filtering/personal_data", key)
+    review = make(catalog, "filtering/review", key, search.only("document/"), zone="evidence",
+                  files={"review.json": {}})  # fmt: skip
+    verdict = {"verdict.json": {}, "result.json": {}}
+    make(catalog, "gate/personal_data", key, search, review, admitted=1, files=verdict)
+    sequencer.append_new(catalog)
+    assert "input-differs" not in codes(checked(home))
+    again = make(
+        catalog, "filtering/personal_data", key, *read_by(catalog, "filtering/personal_data", key),
+        files={"document/part-0.json": ["less was found"], "pii_span/part-0.json": []},
+    )  # fmt: skip
+    make(catalog, "gate/personal_data", key, again, review, admitted=1, files=verdict)
+    sequencer.append_new(catalog)
+    assert "input-differs" in codes(checked(home))
+    raw = catalog.require("donations/documents", key)
+    make(catalog, "filtering/review", key, raw, zone="evidence")
+    sequencer.append_new(catalog)
+    assert {"inputs-incomplete", "redaction-missing"} <= codes(checked(home))
+
+
+def test_files_that_no_statement_names(home: Home):
+    """A fault among those that are named and in the public zone; else what a crash left behind."""
+    shards = next(home.lake.glob(f"curated/corpus/shards/{DONATIONS[0]}/*/tokens"))
+    for stray in (shards / "00001.bin", home.lake / "public/notes.txt"):
+        stray.parent.mkdir(parents=True, exist_ok=True)
+        stray.write_bytes(b"x")
+        (fault,) = [fault for fault in checked(home).faults if not fault.is_limit]
+        assert (fault.code, fault.place) == ("file-stray", str(stray.relative_to(home.lake)))
+        stray.unlink()
+    left = shards.parents[1] / ("0" * 16) / "tokens/00000.bin"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    report = checked(home)
+    assert codes(report) == set()
+    assert str(left.relative_to(home.lake)) in {fault.place for fault in report.faults}
+
+
+def test_a_release_that_says_it_is_of_the_future(home: Home):
+    path = home.statement("corpus/release", RELEASE)
+    content = statement(path)
+    content["predicate"]["runDetails"]["metadata"]["finishedOn"] = "2090-01-01T00:00:00.000Z"
+    sign_anew(path, content, keys.signer(home.settings, keys.STATEMENTS))
+    assert "time-ahead" in codes(logged_anew(home))
+
+
 def test_without_a_log_time_does_not_run_backwards(home: Home, monkeypatch: pytest.MonkeyPatch):
     """Statements outside the log come in the order of their paths: that says nothing."""
-    monkeypatch.setattr("dsk_assets.evidence.verify.rules.CLOCKS_DIFFER", dt.timedelta(0))
+    monkeypatch.setattr("dsk_assets.evidence.verify.times.CLOCKS_DIFFER", dt.timedelta(0))
     shutil.rmtree(home.log)
     assert codes(checked(home)) == {"log-missing"}
 
@@ -463,9 +569,8 @@ def test_rules_of_a_pack_loosened(packed: dict[str, bytes], monkeypatch: pytest.
     assert proven(packed, monkeypatch) == set()
     rules = json.loads(packed["policy.json"])
     rules["demands"] = []
-    assert proven({**packed, "policy.json": json.dumps(rules).encode()}, monkeypatch) == {
-        "policy-differs"
-    }
+    for other in (json.dumps(rules).encode(), b"[]", b"{}", b"\xff", b'{"demands": 7}', b"7", DEEP):
+        assert proven({**packed, "policy.json": other}, monkeypatch) == {"policy-differs"}
 
 
 def without(files: dict[str, bytes], *parts: str) -> dict[str, bytes]:

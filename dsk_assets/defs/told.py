@@ -18,14 +18,27 @@ import dagster as dg
 from dsk_assets.defs import metadata
 from dsk_assets.errors import DskError, StorageError, safe_message
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.evidence.verify.envelopes import Statement
 from dsk_assets.evidence.verify.faults import Fault
+from dsk_assets.evidence.verify.graph import Graph
 from dsk_assets.evidence.verify.lake import Told, is_run
-from dsk_assets.evidence.verify.rules import Graph
 from dsk_assets.lake.sqlite_files import code_of
 
 DATA_VERSION = "dagster/data_version"
 PAGE = 1000
 ADDRESS = "dagster/uri"
+SUCCEEDED = "SUCCEEDED"
+"""The recorded status of a check that passed."""
+
+VERDICT = 5
+"""The column of a check's table that holds the verdict (see ``metadata.of_decisions``)."""
+
+Numbers = tuple[int, int, bool]
+"""Of a gate's decision: how many expectations, how many failed, and whether it admits."""
+
+JUDGED_BEFORE_USE = ("gate/composition",)
+"""Gates that judge once more before each use, whose check shows the decision at its making."""
+
 OUTPUT = "storage"
 """Dagster's folder of what steps printed, which says nothing of materialisations."""
 
@@ -90,6 +103,7 @@ def _told(catalog: Catalog, home: Path, opened: Callable[[], dg.DagsterInstance]
                     affected = graph.affected([same[-1].digest])
                     yield Fault("dagster-differs", place, ", ".join(differing), affected)
         yield from _untold(instance, graph, known, catalog.run_id)
+        yield from _checks(instance, graph)
 
     return compare
 
@@ -176,6 +190,73 @@ def _as_text(value: object) -> str:
     return str(getattr(value, "value", value))
 
 
+def _checks(instance: dg.DagsterInstance, graph: Graph) -> Iterator[Fault]:
+    """Decisions of gates that no check in Dagster shows, and checks that contradict themselves.
+
+    A check shows all decisions of its gate at the time, in a table. What a run has decided and not
+    shown, since it is under way or ended badly, the next one shows.
+    """
+    for gate, judged in graph.policy["judges"].items():
+        name = gate.rpartition("/")[2]
+        shown: dict[str | None, set[Numbers]] = {}
+        for number, evaluation, status in _evaluations(instance, judged, name):
+            table = _table(evaluation)
+            for partition, numbers in table.items():
+                shown.setdefault(partition, set()).add(numbers)
+            passed = not any(failed for _, failed, _ in table.values())
+            if evaluation.passed != passed or (status == SUCCEEDED) != passed:
+                yield Fault("dagster-differs", f"Dagster check {number}: {judged} {name}", "passed")
+        for (asset, partition), history in graph.histories.items():
+            for one in history if asset == gate else ():
+                found = shown.get(partition, set())
+                if asset not in JUDGED_BEFORE_USE:
+                    found = found & {_numbers(one)}
+                if is_run(one.run) and not found and _ended_well(instance, one.run):
+                    affected = graph.affected([one.digest])
+                    yield Fault("dagster-missing", f"check {one.key}", f"run {one.run}", affected)
+
+
+def _evaluations(
+    instance: dg.DagsterInstance, asset: str, name: str
+) -> Iterator[tuple[int, dg.AssetCheckEvaluation, str]]:
+    """Number, content and recorded status of each evaluation of a check, newest first."""
+    key = dg.AssetCheckKey(dg.AssetKey(asset.split("/")), name)
+    cursor: int | None = None
+    while True:
+        page = instance.event_log_storage.get_asset_check_execution_history(key, PAGE, cursor)
+        for record in page:
+            event = record.event.dagster_event if record.event else None
+            if event and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+                yield record.id, event.asset_check_evaluation_data, record.status.value
+        if len(page) < PAGE:
+            return
+        cursor = page[-1].id
+
+
+def _table(evaluation: dg.AssetCheckEvaluation) -> dict[str | None, Numbers]:
+    """What the table of a check shows of each partition."""
+    table = evaluation.metadata.get("expectations")
+    verdicts: dict[str | None, list[str]] = {}
+    for line in _as_text(table).splitlines()[2:] if table else ():
+        partition, *_, verdict = line.removeprefix("| ").split(" | ")[:VERDICT]
+        verdicts.setdefault(partition, []).append(verdict)
+    return {
+        partition: (len(found), len(found) - found.count("passed"), "critical" not in found)
+        for partition, found in verdicts.items()
+    }
+
+
+def _numbers(decision: Statement) -> Numbers:
+    counts = decision.counts
+    return counts.get("expectations", 0), counts.get("failed", 0), counts.get("admitted") == 1
+
+
+def _ended_well(instance: dg.DagsterInstance, name: str) -> bool:
+    """Whether a run has ended well, or is not known at all."""
+    run = instance.get_run_by_id(name)
+    return run is None or run.is_success
+
+
 def _untold(
     instance: dg.DagsterInstance,
     graph: Graph,
@@ -194,8 +275,7 @@ def _untold(
         if one.asset.startswith("gate/") or not is_run(one.run):
             continue
         if one.run not in ended:
-            run = instance.get_run_by_id(one.run)
-            ended[one.run] = run is None or run.is_success
+            ended[one.run] = _ended_well(instance, one.run)
         if (one.asset, one.partition, one.digest_of()) in known:
             continue
         if ended[one.run]:

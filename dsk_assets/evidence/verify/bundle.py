@@ -11,10 +11,21 @@ from types import ModuleType
 
 from dsk_assets.evidence import merkle, notes
 from dsk_assets.evidence.predicates import RULES
-from dsk_assets.evidence.verify import envelopes, faults, rules, standalone, trust
+from dsk_assets.evidence.verify import (
+    attested,
+    envelopes,
+    faults,
+    graph,
+    rules,
+    standalone,
+    times,
+    trust,
+)
 from dsk_assets.lake.digests import sha256_file
 
-MODULES: tuple[ModuleType, ...] = (merkle, notes, faults, envelopes, trust, rules, standalone)
+MODULES: tuple[ModuleType, ...] = (
+    merkle, notes, faults, envelopes, trust, graph, attested, times, rules, standalone,
+)  # fmt: skip
 """In the order in which they need each other; they import nothing else of the platform."""
 
 OWN = "dsk_assets."

@@ -14,6 +14,10 @@ TEXTS = {
         "a file has other bytes than its statement says",
         "en fil har andre bytes, end dens erklæring siger",
     ),
+    "file-stray": (
+        "no statement names this file, which lies among those that statements name",
+        "ingen erklæring nævner denne fil, som ligger blandt dem, erklæringer nævner",
+    ),
     # statements
     "statement-unreadable": (
         "this is not a statement that can be read",
@@ -150,6 +154,10 @@ TEXTS = {
         "it was finished after the time at which a witness had already seen it in the log",
         "det blev færdigt efter det tidspunkt, hvor et vidne allerede havde set det i loggen",
     ),
+    "time-ahead": (
+        "it says that it was made after the present time",
+        "den siger, at den er lavet efter nu",
+    ),
     "redaction-after-use": (
         "it was made before the search for personal data had ended",
         "det er lavet, før søgningen efter persondata var slut",
@@ -173,6 +181,10 @@ TEXTS = {
     "gate-expired": (
         "the gate's decision had run out when it was used",
         "portens afgørelse var udløbet, da den blev brugt",
+    ),
+    "verification-differs": (
+        "it was made of something else than was verified before it",
+        "det er lavet af andet end det, der blev kontrolleret forinden",
     ),
     "withdrawn-used": (
         "a donation was used after it had been withdrawn",
@@ -266,7 +278,7 @@ GROUPS = {
     "statement": ("statement", "signature", "attestation", "key", "policy", "release", "detail"),
     "log": ("log", "proof", "witness", "memory"),
     "lineage": ("input", "time", "redaction"),
-    "gate": ("gate", "withdrawn"),
+    "gate": ("gate", "verification", "withdrawn"),
     "dagster": ("dagster",),
 }
 """What faults are about, with the beginnings of their codes."""

@@ -2,12 +2,13 @@
 
 import errno
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 
 from dsk_assets.evidence.verify.envelopes import SHA_256, Unreadable
 from dsk_assets.evidence.verify.faults import Fault
-from dsk_assets.evidence.verify.log import is_other, read_bytes, refuse_unreachable
-from dsk_assets.evidence.verify.rules import Graph
+from dsk_assets.evidence.verify.graph import Graph
+from dsk_assets.evidence.verify.log import is_other, printable, read_bytes, refuse_unreachable
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Lake, Zone
@@ -15,6 +16,9 @@ from dsk_assets.settings import Settings
 
 DETAILS = f"{Zone.RESTRICTED}/details"
 CHUNK = 500
+LEFT_BEHIND = re.compile(r"[^/]+/[^/]+/[^/]+/[^/]+/[0-9a-f]{16}(?=/)")
+"""The folder of a materialisation: zone, asset, partition, fingerprint."""
+
 SMALL = 4
 """Chunks that are not worth another process."""
 
@@ -58,6 +62,23 @@ def compare_files(
             problems += wrong
     counts = {"files": len(items) - gone, "bytes": size, "superseded_files_gone": gone}
     return counts, problems
+
+
+def strays(lake: Lake, graph: Graph) -> Iterator[Fault]:
+    """Files that no statement names in the folders that the policy closes.
+
+    A run that was killed leaves such files in a folder of their own, named by a fingerprint that
+    no statement has: a limit. Anywhere else nobody honest writes them.
+    """
+    named = {f"{one.folder}/{name}" for one in graph.made for name, _ in one.files}
+    folders = {one.folder for one in graph.made}
+    for closed in graph.policy["closed"]:
+        for name in lake.files(closed):
+            path = f"{closed}/{name}"
+            if path not in named:
+                left = LEFT_BEHIND.match(path)
+                code = "file-unnamed" if left and left[0] not in folders else "file-stray"
+                yield Fault(code, printable(path))
 
 
 def compare_details(lake: Lake, graph: Graph) -> Iterator[Fault]:

@@ -4,6 +4,7 @@ Nothing is believed that can be computed: the tree comes from the log's entries,
 bytes, lineage from the inputs that statements name. Nothing is written.
 """
 
+import datetime as dt
 import hashlib
 import json
 import uuid
@@ -16,6 +17,7 @@ from typing import Any
 
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.verify import memory, schemas
+from dsk_assets.evidence.verify.attested import policy_logged, signature, signatures
 from dsk_assets.evidence.verify.envelopes import (
     Statement,
     Unreadable,
@@ -29,22 +31,19 @@ from dsk_assets.evidence.verify.files import (
     Problem,
     compare_details,
     compare_files,
+    strays,
 )
+from dsk_assets.evidence.verify.graph import Graph
 from dsk_assets.evidence.verify.log import (
     Entry,
     LogView,
     check_seen,
+    printable,
     read_bytes,
     read_log,
 )
-from dsk_assets.evidence.verify.rules import (
-    Graph,
-    before_witnessed,
-    check,
-    policy_logged,
-    signature,
-    signatures,
-)
+from dsk_assets.evidence.verify.rules import check
+from dsk_assets.evidence.verify.times import ahead, before_witnessed
 from dsk_assets.evidence.verify.trust import KeyRing, replay
 from dsk_assets.lake.digests import sha256_file
 from dsk_assets.lake.engine import Engine, map_parts
@@ -187,8 +186,10 @@ def verify(
     faults += signatures(graph, loaded.ring, loaded.verified)
     faults += [_waiting(catalog.lake, fault) for fault in check(graph)]
     faults += before_witnessed(graph, loaded.witnesses)
+    faults += ahead(graph, dt.datetime.now(dt.UTC))
     counts, about = compare_files(catalog.settings, graph, loaded.verified)
     faults += _reaching(graph, about)
+    faults += strays(catalog.lake, graph)
     faults += compare_details(catalog.lake, graph)
     faults += told(graph) if told else ()
     if loaded.view is not None and full and exit_code(faults) < 2:
@@ -335,7 +336,7 @@ def _not_logged(lake: Lake, entries: Sequence[Entry]) -> Iterator[tuple[Fault, S
             path = f"{folder}/{name}"
             if path in logged:
                 continue
-            place = path.encode("unicode_escape").decode() if not path.isprintable() else path
+            place = printable(path)
             try:
                 one = read_statement(read_bytes(lake, path) or b"", {}, path)
                 yield Fault("statement-not-logged", place), one

@@ -93,6 +93,11 @@ def is_other(lake: Lake, path: str) -> bool:
     return lake.is_local and os.path.lexists(f"{lake.root}/{path}") and not lake.exists(path)
 
 
+def printable(path: str) -> str:
+    """*path* for a line of text, whatever it is made of."""
+    return path if path.isprintable() else path.encode("unicode_escape").decode()
+
+
 def read_bytes(lake: Lake, path: str) -> bytes | None:
     """The bytes of a file of the lake, None where there is none.
 

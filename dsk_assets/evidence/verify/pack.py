@@ -13,9 +13,9 @@ from dsk_assets.evidence.merkle import inclusion_proof, node_hash, subtree_by_ha
 from dsk_assets.evidence.notes import Checkpoint, Note
 from dsk_assets.evidence.verify.bundle import verifier
 from dsk_assets.evidence.verify.envelopes import Statement
+from dsk_assets.evidence.verify.graph import Graph
 from dsk_assets.evidence.verify.lake import POLICY, load
 from dsk_assets.evidence.verify.log import FOLDER, LogView
-from dsk_assets.evidence.verify.rules import Graph
 from dsk_assets.evidence.verify.standalone import ALWAYS, ENTRIES, FILES, PROOF, RELEASE
 from dsk_assets.lake.digests import canonical_json
 from dsk_assets.lake.store import Lake, Zone

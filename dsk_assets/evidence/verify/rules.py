@@ -1,124 +1,20 @@
-"""What must hold between statements: closure, order, gates, withdrawals; and what a fault reaches.
+"""What must hold between statements: closure, order, gates, withdrawals.
 
 The rules that speak of assets by name stand in ``policy.json``.
 """
 
-import datetime as dt
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from dsk_assets.evidence.verify.envelopes import PROVENANCE, Input, Statement
+from dsk_assets.evidence.verify.attested import attestations, unattested
+from dsk_assets.evidence.verify.envelopes import Input, Statement
 from dsk_assets.evidence.verify.faults import Fault
-from dsk_assets.evidence.verify.trust import SIGNER, KeyRing
+from dsk_assets.evidence.verify.graph import SOURCE, Graph, asset_of_input
+from dsk_assets.evidence.verify.times import log_order
 
-SOURCE = "dsk-source:"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-POLICY, RULES = "policy/evidence", "policy/verification"
-"""The asset of policy statements, and their subject that is the file of rules."""
-
-CLOCKS_DIFFER = dt.timedelta(minutes=5)
-"""By how much clocks of two machines may differ, and how long a statement is under way."""
-
-
-class Graph:
-    """Statements by digest and by asset partition, and which of them were made from which.
-
-    *lost* are the digests of statements that the log holds and that are not there, or changed, with
-    their paths: they are faults themselves, and what refers to them is not named again. An
-    *excerpt* need not hold earlier statements of an asset partition.
-    """
-
-    def __init__(
-        self,
-        statements: Iterable[Statement],
-        policy: Mapping[str, Any],
-        lost: Mapping[str, str] | None = None,
-        *,
-        excerpt: bool = False,
-    ):
-        self.statements = list(statements)
-        self.policy = policy
-        self.lost = lost or {}
-        self.excerpt = excerpt
-        self.by_digest = {one.digest: one for one in self.statements}
-        self.made = [one for one in self.statements if one.predicate_type == PROVENANCE]
-        self.histories: dict[tuple[str, str | None], list[Statement]] = {}
-        for one in sorted(self.made, key=lambda one: one.number):
-            self.histories.setdefault((one.asset, one.partition), []).append(one)
-
-    @cached_property
-    def users(self) -> dict[str, list[Statement]]:
-        """The statements that name each digest as an input."""
-        users: dict[str, list[Statement]] = {}
-        for one in self.made:
-            for used in one.inputs:
-                if used.statement is not None:
-                    users.setdefault(used.statement, []).append(one)
-        return users
-
-    def downstream(self, start: Iterable[str], *, without: str = "") -> Iterator[Statement]:
-        """All statements made from those with the digests *start*, not through asset *without*."""
-        queue, seen = deque(start), set(start)
-        while queue:
-            for user in self.users.get(queue.popleft(), ()):
-                if user.digest not in seen and user.asset != without:
-                    seen.add(user.digest)
-                    queue.append(user.digest)
-                    yield user
-
-    def affected(self, digests: Iterable[str]) -> tuple[str, ...]:
-        """Releases, checkpoints and records that are, or were made from, these statements."""
-        start = list(digests)
-        reached = [self.by_digest[one] for one in start if one in self.by_digest]
-        reached += self.downstream(start)
-        return tuple(sorted({one.key for one in reached if one.asset in self.policy["named"]}))
-
-    def everything(self) -> tuple[str, ...]:
-        """All releases, checkpoints and records: what a fault of the log itself affects."""
-        return tuple(sorted({one.key for one in self.made if one.asset in self.policy["named"]}))
-
-    def in_force(self) -> Iterator[Statement]:
-        """The newest statement of each asset partition, and whatever the named assets read."""
-        newest = [history[-1] for history in self.histories.values()]
-        yield from newest
-        for one in newest:
-            if one.asset in self.policy["named"]:
-                yield from self.inputs_of(one)
-
-    def released(self) -> Iterator[Statement]:
-        """The newest statement of each named asset, and what it was made from directly."""
-        newest = {one.asset: one for one in self.made if one.asset in self.policy["named"]}
-        for one in newest.values():
-            yield one
-            yield from self.inputs_of(one)
-
-    def used(self) -> Iterator[Statement]:
-        """Statements in force, and all that the named assets among them were made from."""
-        in_force = {one.digest: one for one in self.in_force()}
-        queue = deque(one for one in in_force.values() if one.asset in self.policy["named"])
-        seen = dict(in_force)
-        while queue:
-            for source in self.inputs_of(queue.popleft()):
-                if source.digest not in seen or source.digest in in_force:
-                    in_force.pop(source.digest, None)
-                    seen[source.digest] = source
-                    queue.append(source)
-        return iter(seen.values())
-
-    def newest(self, asset: str, partition: str | None) -> Statement | None:
-        """The newest statement of an asset partition."""
-        return self.histories.get((asset, partition), [None])[-1]
-
-    def inputs_of(self, one: Statement) -> Iterator[Statement]:
-        """The statements that made the inputs of *one*."""
-        for used in one.inputs:
-            source = self.by_digest.get(used.statement or "")
-            if source is not None:
-                yield source
 
 
 def check(graph: Graph) -> Iterator[Fault]:
@@ -130,9 +26,9 @@ def check(graph: Graph) -> Iterator[Fault]:
         yield from _of_history(graph, history)
     yield from _redaction(graph)
     yield from _withdrawals(graph)
-    yield from _attestations(graph)
-    yield from _unattested(graph)
-    yield from _log_order(graph)
+    yield from attestations(graph)
+    yield from unattested(graph)
+    yield from log_order(graph)
 
 
 Found = Iterator[tuple[str, str, str]]
@@ -156,24 +52,26 @@ def _of_statement(graph: Graph, one: Statement) -> Found:
             yield from _demand(graph, one, demand, made_by)
     for demand in graph.policy["madeOf"]:
         if demand["asset"] == one.asset and not any(
-            _asset(used) == demand["of"] for used in one.inputs
+            asset_of_input(used) == demand["of"] for used in one.inputs
         ):
             yield "inputs-incomplete", one.place, f"it names no {demand['of']}"
+    for demand in graph.policy["ofTheSame"]:
+        if demand["asset"] == one.asset:
+            yield from _of_the_same(one, demand, made_by)
+    for rule in graph.policy["verified"]:
+        if rule["asset"] == one.asset:
+            yield from _verified(graph, one, made_by.get(f"dsk:{rule['gate']}[{one.partition}]"))
     for rule in graph.policy["counted"]:
         if rule["asset"] == one.asset:
-            named = sum(_asset(used) == rule["of"] for used in one.inputs)
+            named = sum(asset_of_input(used) == rule["of"] for used in one.inputs)
             if named != one.counts.get(rule["count"]):
                 counted = f"{named} inputs, {one.counts.get(rule['count'])} counted"
                 yield "inputs-incomplete", one.place, f"{rule['of']}: {counted}"
     if one.asset.startswith(tuple(graph.policy["redactedOnly"])):
         for used in one.inputs:
             named = not used.uri.startswith(SOURCE)
-            if named and not _asset(used).startswith(tuple(graph.policy["redactedFrom"])):
+            if named and not asset_of_input(used).startswith(tuple(graph.policy["redactedFrom"])):
                 yield "redaction-missing", one.place, used.uri
-
-
-def _asset(used: Input) -> str:
-    return used.uri.removeprefix("dsk:").split("[")[0]
 
 
 def _input(one: Statement, used: Input, source: Statement | None) -> Found:
@@ -208,6 +106,38 @@ def _demand(
                 for gate in graph.inputs_of(decision):
                     if graph.policy["judges"].get(gate.asset) == source.asset:
                         yield from decided(graph, one, source, gate)
+
+
+def _of_the_same(
+    one: Statement, rule: Mapping[str, Any], made_by: Mapping[str, Statement]
+) -> Found:
+    """What speaks of another asset, such as a trial of a model, is of the bytes that *one* read."""
+    for told in made_by.values():
+        if told.asset == rule["reads"]:
+            of = made_by.get(f"dsk:{rule['of']}[{told.partition}]")
+            if of is None:
+                yield "inputs-incomplete", one.place, f"it names no {rule['of']}[{told.partition}]"
+            elif not any(
+                used.uri == f"dsk:{of.key}" and used.digest == of.digest_of(used.only)
+                for used in told.inputs
+            ):
+                yield "input-differs", one.place, f"{told.place} is not of {of.place}"
+
+
+def _verified(graph: Graph, one: Statement, decision: Statement | None) -> Found:
+    """What *one* was made of, but for gates' decisions, is what was verified before.
+
+    That there is a *decision* on the verification is demanded elsewhere.
+    """
+    verification = next(graph.inputs_of(decision), None) if decision else None
+    if verification is None:
+        return
+    known = {(used.uri, used.digest) for used in verification.inputs}
+    for used in one.inputs:
+        made = not used.uri.startswith(SOURCE) and not used.uri.startswith("dsk:gate/")
+        if made and (used.uri, used.digest) not in known:
+            detail = f"{used.uri}, not as in {verification.place}"
+            yield "verification-differs", one.place, detail
 
 
 def _names_lost(graph: Graph, one: Statement, name: str) -> bool:
@@ -302,125 +232,3 @@ def _withdrawals(graph: Graph) -> Iterator[Fault]:
         for one in graph.downstream(own):
             if one.asset == rules["learntBy"]:
                 yield Fault("withdrawn-in-tokenizer", one.place, donation)
-
-
-def _attestations(graph: Graph) -> Iterator[Fault]:
-    """An attestation is about what its statement made or read, and says of a gate what it did."""
-    for one in graph.statements:
-        for position, digest in enumerate(one.attests):
-            told = graph.by_digest.get(digest)
-            if told is None:
-                if digest not in graph.lost:
-                    yield Fault("input-unknown", one.place, f"statement {digest}")
-                continue
-            result = one.predicate.get("result")
-            agrees = result is None or (result != "FAILED") == (told.counts.get("admitted") == 1)
-            if one.files[position][1] not in _spoken_of(graph, told) or not agrees:
-                yield Fault("attestation-differs", one.place, told.place, graph.affected([digest]))
-
-
-def _unattested(graph: Graph) -> Iterator[Fault]:
-    """What is used, and not attested as the policy asks.
-
-    An approval is asked for where the gate's decision and the landing that it judged are in force.
-    """
-    attesting = {
-        (one.asset, one.partition, digest)
-        for one in graph.statements
-        if one.index is not None
-        for digest in one.attests
-    }
-    gone = {place.partition("/")[2] for place in graph.lost.values()}
-    for one in graph.used():
-        for rule in graph.policy["attested"] if one.index is not None else ():
-            group, _, noun = one.asset.partition("/")
-            if rule["asset"] not in (one.asset, f"{group}/*"):
-                continue
-            if rule.get("admitting") and not _admits_now(graph, one):
-                continue
-            by = rule["by"].replace("*", noun)
-            path = f"attestations/{by}/{one.partition or '_'}/{one.number:06d}.json"
-            if (by, one.partition, one.digest) not in attesting and path not in gone:
-                yield Fault("attestation-missing", one.place, path, graph.affected([one.digest]))
-
-
-def _admits_now(graph: Graph, decision: Statement) -> bool:
-    judged = graph.by_digest.get((decision.inputs[0].statement or "") if decision.inputs else "")
-    return (
-        decision.counts.get("admitted") == 1
-        and decision is graph.newest(decision.asset, decision.partition)
-        and judged is not None
-        and judged is graph.newest(judged.asset, judged.partition)
-    )
-
-
-def policy_logged(graph: Graph, digest: str) -> Iterator[Fault]:
-    """The rules with this *digest* are those that the newest policy statement in the log names."""
-    stated = [one for one in graph.statements if one.asset == POLICY and one.index is not None]
-    newest = max(stated, key=lambda one: one.index or 0, default=None)
-    named = dict(newest.files).get(RULES) if newest else None
-    if named != digest:
-        detail = f"sha256 {digest}, the log names {named or 'none'}"
-        yield Fault("policy-differs", newest.place if newest else POLICY, detail)
-
-
-def _spoken_of(graph: Graph, one: Statement) -> set[str]:
-    """The digests of what a statement made and read, what its decisions judged, and its detail."""
-    digests = {one.digest_of(), *(digest for _, digest in one.files)}
-    digests.add(str(one.predicate.get("detail", "")))
-    for source in (one, *graph.inputs_of(one)):
-        digests.update(used.digest for used in source.inputs)
-    return digests
-
-
-def _log_order(graph: Graph) -> Iterator[Fault]:
-    """Statements come into the log as they are made, so time runs forward along it."""
-    latest = dt.datetime.min.replace(tzinfo=dt.UTC)
-    for one in graph.made:
-        if one.index is None:
-            continue
-        finished = dt.datetime.fromisoformat(one.finished)
-        if latest - finished > CLOCKS_DIFFER:
-            detail = f"it ended {one.finished}, an earlier entry of the log {latest.isoformat()}"
-            yield Fault("time-backwards", one.place, detail, graph.affected([one.digest]))
-        latest = max(latest, finished)
-
-
-def signatures(graph: Graph, ring: KeyRing, verified: int = 0) -> Iterator[Fault]:
-    """Statements, from position *verified* of the log on, without the signatures they need."""
-    for one in graph.statements:
-        if one.index is not None and one.index >= verified:
-            for fault in signature(one, ring, graph.policy):
-                yield replace(fault, affects=graph.affected([one.digest, *one.attests]))
-
-
-def signature(one: Statement, ring: KeyRing, policy: Mapping[str, Any]) -> Iterator[Fault]:
-    """The fault of a statement that the keys in force at its position have not signed.
-
-    Key statements are judged where they are replayed.
-    """
-    roles = ring.roles(one.signers, one.index, one.predicate.get("donor"))
-    needed = policy["signatures"].get(one.predicate_type, [SIGNER])
-    if one.asset.startswith("key/") or set(needed) <= set(roles):
-        return
-    in_force = {key.keyid for key in ring.keys if key.holds_at(one.index)}
-    strangers = sorted(one.signed - in_force, key=str)
-    if strangers:
-        yield Fault("signature-by-unknown-key", one.place, f"key {strangers[0]}")
-    else:
-        missing = ", ".join(sorted(set(needed) - set(roles)))
-        yield Fault("signature-missing", one.place, f"missing: {missing}")
-
-
-def before_witnessed(graph: Graph, witnesses: Mapping[str, tuple[int, int]]) -> Iterator[Fault]:
-    """Statements that say they ended after a witness had seen them in the log.
-
-    *witnesses* gives the size that each witness has cosigned, and when (POSIX seconds).
-    """
-    for name, (size, seconds) in witnesses.items():
-        seen = dt.datetime.fromtimestamp(seconds, dt.UTC)
-        for one in graph.made:
-            late = dt.datetime.fromisoformat(one.finished) - seen > CLOCKS_DIFFER
-            if late and one.index is not None and one.index < size:
-                detail = f"{name} saw it at {seen.isoformat()}, it ended {one.finished}"
-                yield Fault("time-after-witness", one.place, detail, graph.affected([one.digest]))
