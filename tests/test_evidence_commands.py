@@ -1,5 +1,6 @@
 """Commands of evidence and lineage given what they cannot use: one line that says so."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
 from dsk_assets.evidence import keys, sequencer
+from dsk_assets.evidence.verify.lake import verify
 from tests.evidence_lake import RELEASE, Home, release
 
 
@@ -70,3 +72,58 @@ def test_a_point_that_no_event_can_have(home: Home, since: str):
 )
 def test_an_address_that_is_none(home: Home, url: str):
     assert "DSK_OPENLINEAGE_URL" in dsk(home, "openlineage", "status", DSK_OPENLINEAGE_URL=url)
+
+
+def said(home: Home, *arguments: str) -> str:
+    """What a command that ends well says."""
+    done = CliRunner().invoke(main, arguments, env={"DSK_HOME": str(home.path)})
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_statement_that_there_is_not_is_named_as_it_was_asked_for(home: Home):
+    assert "the log has no statement of NOSUCH —" in dsk(home, "evidence", "proof", "NOSUCH")
+    asked = "evidence", "proof", "a/b", "c", "--number", "7"
+    assert "the log has no statement 7 of a/b[c] —" in dsk(home, *asked)
+    assert "no statement of a/b waits" in dsk(home, "evidence", "sign", "a/b", "--key",
+                                              str(keys.key_path(home.settings, "log")))  # fmt: skip
+
+
+def test_what_is_no_text_is_said_to_be_none(home: Home):
+    assert "UTF-8" in dsk(home, "evidence", "proof", "\udcff")
+
+
+def test_that_there_is_nothing_is_said(home: Home, tmp_path: Path):
+    assert "nothing waits for signatures" in said(home, "evidence", "pending")
+    out = tmp_path / "request"
+    assert f"{out}: the checkpoint over" in said(home, "evidence", "request", "--out", str(out))
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0"])
+def test_a_time_that_is_none(home: Home, seconds: str):
+    assert "seconds above 0" in dsk(home, "openlineage", "deliver", "--seconds", seconds)
+
+
+def test_a_point_after_the_last_event(home: Home):
+    for since in ("99999", "2090-01-01"):
+        assert "none from" in dsk(home, "openlineage", "replay", "--from", since)
+
+
+def test_a_file_that_holds_no_events(home: Home, tmp_path: Path):
+    path = tmp_path / "some.bin"
+    for content in (b"\x7fELF\x00\n\xff\n", b"", b"text\n"):
+        path.write_bytes(content)
+        told = dsk(home, "openlineage", "check", str(path))
+        assert "holds no events" in told
+        assert "line 1" not in told
+
+
+def test_a_pipe_in_a_statements_place_is_no_statement(home: Home, tmp_path: Path):
+    copied = home.copy(tmp_path / "home")
+    path = copied.statement("study/pipe")
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert "is not a readable statement" in dsk(copied, "evidence", "append")
+    assert {"statement-unreadable"} == {
+        fault.code for fault in verify(copied.catalog()).faults if not fault.is_limit
+    }

@@ -154,8 +154,11 @@ def pending() -> None:
 
     catalog = _catalog()
     ring, size = sequencer.keyring(catalog)
-    for one in attestations.pending(catalog.lake, ring, size):
+    waiting = list(attestations.pending(catalog.lake, ring, size))
+    for one in waiting:
         click.echo(f"{one.asset} {one.partition or ''} {one.number}: {', '.join(one.missing)}")
+    if not waiting:
+        click.echo("nothing waits for signatures")
 
 
 @evidence.command()
@@ -243,7 +246,9 @@ def request(old: int, out: Path) -> None:
     from dsk_assets.evidence.witness import request as make
 
     catalog = _catalog()
-    out.write_text(make(Log(catalog.settings, catalog.lake), old), encoding="utf-8")
+    log = Log(catalog.settings, catalog.lake)
+    out.write_text(make(log, old), encoding="utf-8")
+    click.echo(f"{out}: the checkpoint over {log.tree().size} entries, to send to the witness")
 
 
 @evidence.command()

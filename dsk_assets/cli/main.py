@@ -42,6 +42,8 @@ class Group(click.Group):
                 raise
             place = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{place}{os.strerror(error.errno)}") from None
+        except UnicodeEncodeError:
+            raise click.ClickException("what was given is no text in UTF-8") from None
         except sqlite3.OperationalError as error:
             raise click.ClickException(
                 f"a database below DSK_HOME cannot be used ({error}) — see whether the disk is "

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -56,8 +57,16 @@ def _tell(report: "Report", as_json: bool) -> None:
 _as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 
 
+def _finite(context: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value) or value <= 0:
+        raise click.BadParameter("give a number of seconds above 0")
+    return value
+
+
 @openlineage.command()
-@click.option("--seconds", default=600.0, show_default=True, help="End after this time.")
+@click.option(
+    "--seconds", default=600.0, show_default=True, callback=_finite, help="End after this time."
+)
 @_as_json
 def deliver(seconds: float, as_json: bool) -> None:
     """Send every receiver the events it has not received. Exit code 1 when some could not be."""
@@ -132,21 +141,25 @@ def check(file: BinaryIO) -> None:
     """
     from dsk_assets.evidence.openlineage.check import problems
 
-    events = wrong = 0
-    for number, line in enumerate(file, start=1):
+    events = wrong = unreadable = 0
+    shown: list[str] = []
+    for number, text in enumerate(file, start=1):
         events += 1
         try:
-            found = problems(json.loads(line))
+            found = problems(json.loads(text))
         except (ValueError, RecursionError):
             found = ["is not JSON"]
+            unreadable += 1
         for problem in found:
             wrong += 1
             if wrong <= SHOWN:
-                click.echo(f"line {number}: {problem}")
+                shown.append(f"line {number}: {problem}")
+    if unreadable == events:
+        raise click.ClickException(f"{file.name} holds no events: one JSON object is a line")
+    for line in shown:
+        click.echo(line)
     if wrong > SHOWN:
         click.echo(f"… and {wrong - SHOWN} more")
     if wrong:
         raise click.ClickException(f"{wrong} problems in {events} events")
-    if not events:
-        raise click.ClickException(f"{file.name} holds no events")
     click.echo(f"{events} events are as their schemas say")

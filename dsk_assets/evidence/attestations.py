@@ -140,8 +140,9 @@ def find_pending(
         if (one.asset, one.partition) == (asset, partition)
     ]
     if not found:
+        named = f"{asset}[{partition}]" if partition else asset
         raise MissingInputError(
-            f"no statement of {asset}[{partition or ''}] waits for signatures — "
+            f"no statement of {named} waits for signatures — "
             "`dsk evidence pending` lists those that do"
         )
     return found[-1]

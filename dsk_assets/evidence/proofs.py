@@ -33,9 +33,10 @@ def prove(
     with LogIndex(log).opened() as index:
         position = index.position(asset, partition, number)
     if position is None:
+        named = f"{asset}[{partition}]" if partition else asset
+        which = f"statement {number}" if number else "statement"
         raise MissingInputError(
-            f"the log has no statement {number or ''} of {asset}[{partition or ''}] — "
-            "`dsk evidence append` takes up what is new"
+            f"the log has no {which} of {named} — `dsk evidence append` takes up what is new"
         )
     tree = log.tree()
     data = tree.bundle(position // WIDTH)[position % WIDTH]

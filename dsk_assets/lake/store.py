@@ -101,8 +101,18 @@ class Lake:
         paths = (path.removeprefix(f"{root}/") for path in found)
         return sorted(path for path in paths if not path.rpartition("/")[2].startswith(".tmp-"))
 
+    def is_other(self, path: str) -> bool:
+        """Whether *path* is there and no file: a folder, or what gives bytes for ever or never."""
+        place = f"{self.root}/{path}"
+        return self.is_local and os.path.lexists(place) and not Path(place).is_file()
+
     def read(self, path: str) -> bytes:
-        """The bytes of *path*; :class:`MissingInputError` where there is no such file."""
+        """The bytes of *path*; :class:`MissingInputError` where there is no such file.
+
+        Raises :class:`CorruptedError` for what is there and no file.
+        """
+        if self.is_other(path):
+            raise CorruptedError(f"{path} is no file — remove it")
         try:
             return bytes(self.fs.cat_file(f"{self.root}/{path}"))
         except FileNotFoundError:
@@ -188,7 +198,7 @@ class Lake:
         that it was there.
         """
         local = Path(f"{self.root}/{path}") if self.is_local else self._fetched(path, sha256)
-        if not local.exists():
+        if not local.is_file():
             raise CorruptedError(f"{path} is gone, though its statement names it — {_REPAIR}")
         if sha256_file(local) != sha256:
             raise CorruptedError(

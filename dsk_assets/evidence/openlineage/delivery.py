@@ -223,12 +223,18 @@ def replay(
     """Send every event from *since* (a moment, or a position in the order of events) once more.
 
     The file never holds an event twice: its lines from there on are written anew. Raises
-    :class:`~dsk_assets.errors.DeliveryError` where another delivery is under way.
+    :class:`~dsk_assets.errors.DeliveryError` where another delivery is under way, and where there
+    is no event from *since* on.
     """
     settings = catalog.settings
     with _outbox(settings) as outbox:
         outbox.collect(catalog)
         position = since if isinstance(since, int) else outbox.first(since)
+        if position > max(1, outbox.events()):
+            raise DeliveryError(
+                f"there are {outbox.events()} events, and none from {since} on — give an earlier "
+                "number or date"
+            )
         for name in _names(settings):
             outbox.add_receiver(name)
             if name == FILE:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dsk_assets.evidence.verify.envelopes import SHA_256, Unreadable
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.graph import Graph
-from dsk_assets.evidence.verify.log import is_other, printable, read_bytes, refuse_unreachable
+from dsk_assets.evidence.verify.log import printable, read_bytes, refuse_unreachable
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Lake, Zone
@@ -111,7 +111,7 @@ def _compare(
     for path, expected, statement, kept in items:
         digest = hashlib.sha256()
         try:
-            if is_other(lake, path):
+            if lake.is_other(path):
                 raise IsADirectoryError(errno.EISDIR, path)
             with lake.fs.open(f"{lake.root}/{path}", "rb") as file:
                 while block := file.read(BLOCK):

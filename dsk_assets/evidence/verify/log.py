@@ -88,11 +88,6 @@ def _entry(index: int, data: bytes) -> Entry:
     return Entry(index, path, *digests, data)
 
 
-def is_other(lake: Lake, path: str) -> bool:
-    """Whether *path* is there and no file: a folder, or what gives bytes for ever or never."""
-    return lake.is_local and os.path.lexists(f"{lake.root}/{path}") and not lake.exists(path)
-
-
 def printable(path: str) -> str:
     """*path* for a line of text, whatever it is made of."""
     return path if path.isprintable() else path.encode("unicode_escape").decode()
@@ -104,7 +99,7 @@ def read_bytes(lake: Lake, path: str) -> bytes | None:
     Raises :class:`Unreadable` for what is no file that can be read, and like
     :func:`refuse_unreachable`.
     """
-    if is_other(lake, path):
+    if lake.is_other(path):
         raise Unreadable("it is no file")
     try:
         return lake.read(path)
