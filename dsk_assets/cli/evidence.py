@@ -52,7 +52,8 @@ def proof(asset: str, partition: str | None, number: int | None, out: Path | Non
     """Write the proof that the statement of ASSET [PARTITION] is in the log.
 
     The file follows c2sp.org/tlog-proof. What was logged is the entry that is printed to standard
-    error; its field `envelope` is the SHA-256 of the statement's file.
+    error; its field `envelope` is the SHA-256 of the statement's file. `dsk evidence check-proof`
+    checks it anywhere.
     """
     from dsk_assets.evidence.proofs import prove
 
@@ -62,6 +63,46 @@ def proof(asset: str, partition: str | None, number: int | None, out: Path | Non
         click.echo(found.text, nl=False)
     else:
         out.write_text(found.text, encoding="utf-8")
+
+
+@evidence.command("check-proof")
+@click.argument("proof", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--statement",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="The statement's file, as it lies in the lake or in an evidence pack.",
+)
+@click.option(
+    "--entry",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The entry that `dsk evidence proof` printed; default told from STATEMENT's path.",
+)
+@click.option(
+    "--vkey",
+    "vkeys",
+    multiple=True,
+    required=True,
+    help="Key of the log or of a witness that must have signed; repeatable.",
+)
+def check_proof(proof: Path, statement: Path, entry: Path | None, vkeys: tuple[str, ...]) -> None:
+    """Check the file PROOF (.tlog-proof) without the log, the lake and the network.
+
+    It shows that the statement in FILE was in the log when the log had the size that is printed.
+    Take the keys from a source that you trust: `dsk evidence status` shows the log's, `dsk evidence
+    witness` that of a witness.
+    """
+    from dsk_assets.evidence import proofs
+    from dsk_assets.evidence.entries import Entry
+    from dsk_assets.evidence.witness import note_key
+
+    data = statement.read_bytes()
+    of = Entry.parse(entry.read_bytes()) if entry else proofs.entry_of(statement, data)
+    found = proofs.check(proof.read_bytes(), data, of, [note_key(one) for one in vkeys])
+    log = found.checkpoint
+    click.echo(f"{of.key} is entry {found.position} of the log {log.origin}, {log.size} entries")
+    for name, time in found.signed.items():
+        click.echo(f"signed by {name}" + (f" at {time:%Y-%m-%d %H:%M} UTC" if time else ""))
 
 
 @evidence.group()
@@ -225,7 +266,7 @@ def witness(
     public = witnessing.vkey(name, key)
     is_folder = source.is_dir()
     offered = witnessing.from_folder(source) if is_folder else witnessing.from_request(source)
-    pinned = witnessing.log_key(log_key) if log_key else None
+    pinned = witnessing.note_key(log_key) if log_key else None
     note = witnessing.cosign(offered, name, key, state, pinned)
     click.echo(f"cosigned as {public}", err=True)
     if out is None and is_folder:

@@ -133,12 +133,14 @@ def vkey(name: str, key: Path) -> str:
     return NoteKey(name, COSIGNATURE, private.public_key().public_bytes_raw()).vkey
 
 
-def log_key(given: str) -> NoteKey:
-    """The log's key that *given* writes; :class:`SettingsError` where it is none."""
+def note_key(given: str) -> NoteKey:
+    """The key of a log or witness that *given* writes; :class:`SettingsError` where it is none."""
     try:
         return NoteKey.parse(given)
     except ValueError:
-        raise SettingsError(f"{given!r} is not a log's key (vkey) — copy it whole") from None
+        raise SettingsError(
+            f"{given!r} is not a key of a log or a witness (vkey) — copy it whole"
+        ) from None
 
 
 def accept(log: Log, ring: KeyRing, note: Note) -> str:
