@@ -278,17 +278,20 @@ def _as_parquet(path: Path, out: Path) -> Path:
 
 
 def _find(paths: list[Path]) -> pl.DataFrame:
-    from dsk_assets.filters.clusters import CANDIDATE, find_duplicates
-    from dsk_assets.filters.sketches import sketches_in
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    candidates = (
-        pl.scan_parquet(paths)
-        .select("doc_id", "text_sha256", "bands")
-        .with_columns(drop_exact=True, drop_near=True, open=False, approved_on=pl.lit(""))
-        .select(list(CANDIDATE))
-        .collect()
-    )
-    return find_duplicates(candidates, partial(sketches_in, paths))
+    from dsk_assets.consortium.policy import DuplicatesPolicy
+    from dsk_assets.filters.join import Source, find_duplicates
+
+    policy = DuplicatesPolicy()
+    sizes = [pq.read_metadata(path).num_rows for path in paths]
+    sources = [
+        Source(path, pl.Series([True] * size), policy)
+        for path, size in zip(paths, sizes, strict=True)
+    ]
+    with find_duplicates(sources, paths[0].parent / "scratch") as found:
+        return pl.DataFrame(pa.concat_tables(found.of(number) for number in range(len(sources))))
 
 
 @main.command()

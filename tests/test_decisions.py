@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
+from dsk_assets.corpus.kept import kept_documents
 from dsk_assets.errors import MissingInputError, NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.filters.decisions import decisions, why
@@ -190,7 +191,6 @@ def test_documents_made_of_others_lines_are_dropped_where_the_policy_asks(
 ) -> None:
     mail, harbour = (text.replace(". ", ".\n") for text in (STORY, HARBOUR))
     texts = {"a": mail, "b": f"{harbour}\n{mail}", "c": f"{mail}\nMed venlig hilsen fra os her"}
-    texts["d"] = texts["b"].replace("sommeren", "vinteren").replace("kroen", "gården")
     set_policy(catalog.settings.consortium, "duplicates: {near: false, max_repeated_lines: 0.4}\n")
     donate(catalog, ONE, texts)
     duplicates(catalog)
@@ -198,7 +198,6 @@ def test_documents_made_of_others_lines_are_dropped_where_the_policy_asks(
         "a": ("", ""),
         "b": ("duplicates", "lines-duplicate"),
         "c": ("duplicates", "lines-duplicate"),
-        "d": ("duplicates", "lines-duplicate"),
     }
     row = decided(decisions(catalog, ONE))["b"]
     assert (row["survivor_id"], row["threshold"]) == ("a", 0.4)
@@ -207,7 +206,35 @@ def test_documents_made_of_others_lines_are_dropped_where_the_policy_asks(
     set_policy(catalog.settings.consortium, "duplicates: {near: false, max_repeated_lines: 0.6}\n")
     duplicates(catalog)
     assert reasons(catalog, ONE)["b"] == ("", "")
-    assert reasons(catalog, ONE)["d"][1] == "lines-duplicate"
+    assert reasons(catalog, ONE)["c"][1] == "lines-duplicate"
+
+
+def test_lines_of_other_donations_are_cut_out_where_the_policy_asks(catalog: Catalog) -> None:
+    mail, harbour = (text.replace(". ", ".\n") for text in (STORY, HARBOUR))
+    set_policy(catalog.settings.consortium, "duplicates: {cut_repeated_lines: true}\n")
+    donate(catalog, ONE, {"a": f"{mail}\n\n{harbour}", "x": GERMAN})
+    donate(catalog, TWO, {"b": harbour}, is_open=True)
+    duplicates(catalog)
+    found = decisions(catalog, ONE)
+    row = decided(found)["a"]
+    assert (row["kept"], row["n_cut"]) == (True, len(harbour))
+    assert decided(decisions(catalog, TWO))["b"]["n_cut"] == 0
+    assert found.counts["characters_cut"] == len(harbour)
+    (cut,) = {row["survivor_id"] for row in found.table("cut").to_pylist()}
+    assert cut == "b"
+    assert dict(kept_documents(catalog, ONE).texts()) == {"a": mail}
+    english, danish = why(catalog, "a").split("\n")
+    lines, size = harbour.count("\n") + 1, len(harbour)
+    assert "kept, without the lines that other documents have too" in english
+    assert f"({lines} of {size} characters in all, most of them in b)" in english
+    assert (
+        f"beholdt, uden de linjer, som andre dokumenter også har ({lines} på i alt {size}" in danish
+    )
+    set_policy(catalog.settings.consortium, "")
+    signatures(catalog, ONE), signatures(catalog, TWO)
+    duplicates(catalog)
+    decisions(catalog, ONE)
+    assert dict(kept_documents(catalog, ONE).texts()) == {"a": f"{mail}\n\n{harbour}"}
 
 
 def test_another_threshold_decides_again_without_tagging_again(catalog: Catalog) -> None:

@@ -1,6 +1,7 @@
 """Duplicates: which documents resemble which, and which one survives, in any order."""
 
 import random
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsk_assets.errors import MissingInputError, NotAdmittedError
+from dsk_assets.consortium.policy import DuplicatesPolicy
+from dsk_assets.errors import NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog
-from dsk_assets.filters.clusters import CANDIDATE, THRESHOLD
-from dsk_assets.filters.clusters import find_duplicates as find_with
+from dsk_assets.filters import join
+from dsk_assets.filters.clusters import THRESHOLD
+from dsk_assets.filters.join import Source
+from dsk_assets.filters.join import find_duplicates as find_in
 from dsk_assets.filters.signatures import BANDS, SKETCH, sign, sign_part, signatures, text_digests
-from dsk_assets.filters.sketches import Sketches, sketches_in
+from dsk_assets.filters.sketches import Sketches
 from dsk_assets.lake.store import Zone
 from dsk_assets.lake.tables import write_parquet
 from tests.support import DONATION, admit, documents, seed
@@ -45,17 +49,49 @@ def candidates(texts: dict[str, str], **given_columns: list[object]) -> pl.DataF
         "open": [False] * len(texts),
         "approved_on": ["2026-01-01"] * len(texts),
     }
-    return pl.DataFrame(columns | given_columns, schema={**CANDIDATE, "shingles": pl.Binary})
+    return pl.DataFrame(columns | given_columns, schema_overrides=_NAMED)
 
 
-def sketches(binaries: list[bytes]) -> Sketches:
+def sketches(binaries: list[bytes]) -> tuple[Sketches, Any, Any]:
     size = np.array([len(one) // 4 for one in binaries], np.int64)
-    return Sketches(np.cumsum(size) - size, size, np.frombuffer(b"".join(binaries), "<u4"))
+    return Sketches(np.frombuffer(b"".join(binaries), "<u4")), np.cumsum(size) - size, size
+
+
+def similarity(binaries: list[bytes], one: list[int], other: list[int]) -> list[float]:
+    made, start, size = sketches(binaries)
+    return made.similarity(start[one], size[one], start[other], size[other]).tolist()
 
 
 def find_duplicates(frame: pl.DataFrame) -> pl.DataFrame:
-    kept = dict(frame.select("doc_id", "shingles").iter_rows())
-    return find_with(frame.drop("shingles"), lambda ids: sketches([kept[name] for name in ids]))
+    """The duplicates among documents; those that were donated alike are one part."""
+    donated = ["drop_exact", "drop_near", "open", "approved_on"]
+    with tempfile.TemporaryDirectory() as name:
+        sources = []
+        for number, part in enumerate(frame.partition_by(donated, maintain_order=True)):
+            path = Path(name) / f"{number}.parquet"
+            write_parquet(path, [part.select(_SIGNED.names).to_arrow().cast(_SIGNED)], _SIGNED)
+            exact, near, is_open, day = part.select(donated).row(0)
+            policy = DuplicatesPolicy(exact=exact, near=near)
+            kept = pl.Series([True] * part.height)
+            sources.append(Source(path, kept, policy, is_open, day))
+        with find_in(sources, Path(name) / "scratch") as found:
+            tables = [found.of(number) for number in range(len(sources))]
+            rows = pl.DataFrame(pa.concat_tables([join.SCHEMA.empty_table(), *tables]))
+            rows = rows.sort("doc_id")
+            for batch in found.all():
+                assert pl.DataFrame(batch).equals(rows.select(batch.schema.names))
+            return rows
+
+
+_NAMED = {"open": pl.Boolean, "bands": pl.Binary, "shingles": pl.Binary, "doc_id": pl.String}
+_SIGNED = pa.schema(
+    {
+        "doc_id": pa.string(),
+        "text_sha256": pa.string(),
+        "bands": pa.binary(BANDS * 8),
+        "shingles": pa.binary(),
+    }
+)
 
 
 def found(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
@@ -137,7 +173,7 @@ families = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(families, st.randoms(use_true_random=False))
 def test_clusters_are_those_of_taking_documents_one_by_one_in_any_order(
     drawn: list[tuple[int, int, bool]], shuffler: random.Random
@@ -195,9 +231,9 @@ def test_verified_similarity_is_the_share_of_common_word_sequences(
 ) -> None:
     text = prose(number, words)
     other = edited(text, every)
-    made = sketches(sign(pl.Series([text, other, prose(99)]))["shingles"].to_pylist())
-    pairs = np.array([0, 0, 1]), np.array([1, 0, 2])
-    assert made.similarity(*pairs).tolist() == pytest.approx([jaccard(text, other), 1.0, 0.0])
+    binaries = sign(pl.Series([text, other, prose(99)]))["shingles"].to_pylist()
+    found = similarity(binaries, [0, 0, 1], [1, 0, 2])
+    assert found == pytest.approx([jaccard(text, other), 1.0, 0.0])
 
 
 def test_long_texts_are_verified_by_a_sample_of_their_word_sequences() -> None:
@@ -205,19 +241,18 @@ def test_long_texts_are_verified_by_a_sample_of_their_word_sequences() -> None:
     other = edited(text, 60)
     binaries = sign(pl.Series([text, other, other[:9000]]))["shingles"].to_pylist()
     assert [len(one) // 4 for one in binaries[:2]] == [SKETCH, SKETCH]
-    found = sketches(binaries).similarity(np.array([0, 1]), np.array([1, 2]))
-    assert found.tolist() == pytest.approx(
+    assert similarity(binaries, [0, 1], [1, 2]) == pytest.approx(
         [jaccard(text, other), jaccard(other, other[:9000])], abs=0.03
     )
 
 
 def test_many_pairs_are_compared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [edited(prose(1), every) for every in (100, 50, 25, 12)]
-    made = sketches(sign(pl.Series(texts))["shingles"].to_pylist())
-    one, other = np.array([0, 0, 0, 1, 2]), np.array([1, 2, 3, 2, 3])
-    at_once = made.similarity(one, other).tolist()
+    binaries = sign(pl.Series(texts))["shingles"].to_pylist()
+    pairs = [0, 0, 0, 1, 2], [1, 2, 3, 2, 3]
+    at_once = similarity(binaries, *pairs)
     monkeypatch.setattr("dsk_assets.filters.sketches._AT_ONCE", 300)
-    assert made.similarity(one, other).tolist() == at_once
+    assert similarity(binaries, *pairs) == at_once
 
 
 def test_comparisons_grow_with_the_documents_where_many_agree_in_a_band_only(
@@ -226,39 +261,36 @@ def test_comparisons_grow_with_the_documents_where_many_agree_in_a_band_only(
     monkeypatch.setattr("dsk_assets.filters.clusters.SURVIVORS", 3)
     texts = {f"d{number:02}": prose(number) for number in range(20)}
     frame = candidates(texts, bands=sign(pl.Series([prose(0)] * 20))["bands"].to_pylist())
-    kept = dict(frame.select("doc_id", "shingles").iter_rows())
-    pairs: list[tuple[int, int]] = []
+    compared: list[tuple[int, int]] = []
+    plain = Sketches.similarity
 
-    class Counted(Sketches):
-        def similarity(self, one: Any, other: Any) -> Any:
-            pairs.extend(zip(one.tolist(), other.tolist(), strict=True))
-            return super().similarity(one, other)
+    def counted(made: Sketches, start: Any, size: Any, other: Any, other_size: Any) -> Any:
+        compared.extend(zip(start.tolist(), other.tolist(), strict=True))
+        return plain(made, start, size, other, other_size)
 
-    def counted(ids: pl.Series) -> Sketches:
-        return Counted(**vars(sketches([kept[name] for name in ids])))
-
-    assert find_with(frame.drop("shingles"), counted).is_empty()
-    assert len(pairs) == len(set(pairs)) == 19 + 18 + 17
+    monkeypatch.setattr(Sketches, "similarity", counted)
+    assert find_duplicates(frame).is_empty()
+    assert len(compared) == len(set(compared)) == 19 + 18 + 17
 
 
-def test_sketches_are_read_for_the_documents_in_question(tmp_path: Path) -> None:
-    texts = {f"d{number}": prose(number) for number in range(6)}
-    binaries = sign(pl.Series(list(texts.values())))["shingles"]
-    table = pa.table({"doc_id": list(texts), "shingles": binaries})
-    paths = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
-    for path, part in zip(paths, (table[:3], table[3:]), strict=True):
-        write_parquet(path, [part], table.schema)
-    found = sketches_in(paths, pl.Series(["d4", "d1"]))
-    assert found.similarity(np.array([0, 0]), np.array([1, 0])).tolist() == [0.0, 1.0]
-    assert len(found.values) == 2 * 196
-    assert (
-        sketches_in(paths, pl.Series([], dtype=pl.String))
-        .similarity(np.zeros(0, np.int64), np.zeros(0, np.int64))
-        .tolist()
-        == []
-    )
-    with pytest.raises(MissingInputError, match="1 documents"):
-        sketches_in(paths, pl.Series(["d4", "d9"]))
+def test_only_documents_that_are_kept_so_far_are_considered(tmp_path: Path) -> None:
+    """In parts of several documents, where some are left out, and are no one's survivor."""
+    texts = {f"d{number}": prose(number // 3) for number in range(9)}
+    frame = candidates(texts).select(_SIGNED.names)
+    sources = []
+    for number, kept in enumerate([[False, True, True, False], [True] * 5]):
+        path = tmp_path / f"{number}.parquet"
+        rows = frame[number * 4 : number * 4 + 5 - (number == 0)]
+        write_parquet(path, [rows.to_arrow().cast(_SIGNED)], _SIGNED)
+        sources.append(Source(path, pl.Series(kept), DuplicatesPolicy()))
+    with find_in(sources, tmp_path / "scratch") as found:
+        first, second = (pl.DataFrame(found.of(number)) for number in (0, 1))
+        assert dict(first.select("doc_id", "survivor_id").iter_rows()) == {"d1": "d1", "d2": "d1"}
+        assert dict(second.select("doc_id", "survivor_id").iter_rows()) == {
+            "d4": "d4", "d5": "d4", "d6": "d6", "d7": "d6", "d8": "d6",
+        }  # fmt: skip
+        assert found.counts == {"documents": 7, "clusters": 3, "exact": 4, "near": 0, "lines": 0}
+    assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_a_signature_does_not_depend_on_the_other_documents_or_on_the_process() -> None:

@@ -14,13 +14,13 @@ import zstandard
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
-from dsk_assets.consortium.policy import NormalisationPolicy, Policy
+from dsk_assets.consortium.policy import DuplicatesPolicy, NormalisationPolicy, Policy
 from dsk_assets.errors import InputError
 from dsk_assets.filters.measures import MEASURES
 from dsk_assets.filters.run import inputs
 from dsk_assets.filters.run.run import filter_files
 from dsk_assets.lake.engine import Engine
-from tests.filter_inputs import digests, document, kept_documents, rows, write_lines
+from tests.filter_inputs import SENTENCES, digests, document, kept_documents, rows, write_lines
 
 DOCUMENTS = [document(number) for number in range(60)]
 
@@ -175,6 +175,32 @@ def test_documents_that_overlap_with_evaluation_sets_are_dropped(tmp_path: Path)
     assert (dropped["id"], dropped["value"], dropped["threshold"]) == ("doc-00002", 8.0, 0.0)
     (sets / "exam.jsonl").write_text(json.dumps({"question": "noget andet"}))
     assert filter_files([path], tmp_path / "out", evaluations=sets).dropped == {}
+
+
+def test_lines_that_others_have_too_are_cut_out_where_the_policy_asks(tmp_path: Path):
+    first, second = "\n".join(SENTENCES[:10]), "\n".join(SENTENCES[10:])
+    mail = f"{second}\n\nHilsen fra os.\n\n{first}"
+    records = [{"id": "a", "text": first}, {"id": "b", "text": mail, "to": "c"}]
+    path = write_lines(tmp_path / "in.jsonl", records)
+    filter_files([path], tmp_path / "out")
+    assert kept_documents(tmp_path / "out") == records
+    assert rows(tmp_path / "out", "cuts") == []
+    policy = Policy(name="a", version="1", duplicates=DuplicatesPolicy(cut_repeated_lines=True))
+    report = filter_files([path], tmp_path / "out", policy)
+    shorter = {"id": "b", "text": f"{second}\n\nHilsen fra os.", "to": "c"}
+    assert kept_documents(tmp_path / "out") == [records[0], shorter]
+    cuts = rows(tmp_path / "out", "cuts")
+    assert [(line["id"], line["survivor_id"]) for line in cuts] == [("b", "a")] * 10
+    assert [mail[line["start"] : line["end"]].strip() for line in cuts] == list(SENTENCES[:10])
+    size = sum(line["end"] - line["start"] for line in cuts)
+    decisions = {row["id"]: row for row in rows(tmp_path / "out", "decisions")}
+    assert (decisions["a"]["n_cut"], decisions["b"]["n_cut"]) == (0, size)
+    assert report.characters_cut == size
+    assert report.characters_kept == sum(len(one["text"]) for one in records) - size
+    assert f"{size:,} characters cut out" in report.as_text()
+    beside = next((tmp_path / "out" / "attributes" / "dsk").iterdir())
+    spans = {one["id"]: one["attributes"]["dsk__dsk__n_cut"] for one in _lines(beside)}
+    assert spans["b"] == [[0, len(mail), size]]
 
 
 def _refused(tmp_path: Path, data: bytes, name: str = "in.jsonl") -> str:

@@ -109,13 +109,26 @@ class DecontaminationPolicy(Section):
 
 
 class DuplicatesPolicy(Section):
-    """Which duplicates are dropped."""
+    """Which duplicates are dropped or cut.
+
+    Line by line only if asked, among the documents of all donations whose policy asks. Not for law
+    and other texts that repeat what they mean.
+    """
 
     exact: bool = True
     near: bool = True
+    cut_repeated_lines: bool = False
+    """Lines that stand in another document too are left in one of them alone."""
     max_repeated_lines: float | None = Field(None, ge=0, le=1)
-    """Line by line, if given: the largest share of a document's characters that may stand in lines
-    of other documents of its donation. Not for law and other texts that repeat what they mean."""
+    """The largest share of a document's characters that may stand in lines of others; with
+    ``cut_repeated_lines`` 0.9 where none is given."""
+
+    @property
+    def most_repeated_lines(self) -> float | None:
+        """The bound on the share of repeated lines; None where they are not looked for."""
+        if self.max_repeated_lines is None and self.cut_repeated_lines:
+            return 0.9
+        return self.max_repeated_lines
 
 
 class Policy(Section):

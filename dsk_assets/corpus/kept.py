@@ -1,10 +1,12 @@
-"""The documents of a donation that decisions kept, in the order of their ids.
+"""The documents of a donation that decisions kept, in the order of their ids, without the lines
+that are cut out of them.
 
 A ``doc_id`` is a hash, so this order is the same wherever documents were delivered, and its
 beginning is a random sample of the donation.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,7 @@ import duckdb
 
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.lines import without
 
 ROWS = 256
 """Documents fetched at once; few, because one document may have millions of characters."""
@@ -33,6 +36,12 @@ _TEXTS = """
     ) using (doc_id)
     order by doc_id
 """
+_CUT = """
+    insert into cut
+    select doc_id, "start", "end" from read_parquet(?) order by doc_id, "start"
+"""
+
+Spans = defaultdict[str, list[tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +65,8 @@ class KeptDocuments:
         """
         decisions = [str(path) for path in self.decisions.paths("decision")]
         documents = [str(path) for path in self.documents.paths("document")]
-        with _database(self.scratch).cursor() as connection:
+        database = _database(self.scratch)
+        with database.cursor() as connection, database.cursor() as another:
             connection.execute(_KEPT, {"decisions": decisions, "documents": documents})
             [(absent,)] = connection.execute("select count(*) from kept where not found").fetchall()
             if absent:
@@ -67,18 +77,34 @@ class KeptDocuments:
             reader = connection.sql(
                 _TEXTS, params={"documents": documents, "characters": characters}
             ).to_arrow_reader(ROWS)
+            cuts = self._cuts(another)
             for batch in reader:
-                yield from zip(
-                    batch.column("doc_id").to_pylist(),
-                    batch.column("text").to_pylist(),
-                    strict=True,
-                )
+                rows = batch.to_pylist()
+                cut = cuts(rows[0]["doc_id"], rows[-1]["doc_id"])
+                for row in rows:
+                    yield row["doc_id"], without(row["text"], cut[row["doc_id"]])
+
+    def _cuts(self, connection: duckdb.DuckDBPyConnection) -> Callable[[str, str], Spans]:
+        """What gives the spans that are cut out of the documents from one id to another."""
+        connection.execute('create temp table cut (doc_id varchar, "start" bigint, "end" bigint)')
+        if paths := [str(path) for path in self.decisions.paths("cut")]:
+            connection.execute(_CUT, [paths])
+
+        def between(first: str, last: str) -> Spans:
+            spans: Spans = defaultdict(list)
+            for doc_id, *span in connection.execute(
+                'from cut where doc_id between ? and ? order by doc_id, "start"', [first, last]
+            ).fetchall():
+                spans[doc_id].append(tuple(span))
+            return spans
+
+        return between
 
 
 def kept_documents(catalog: Catalog, donation: str) -> KeptDocuments:
     """The donation's kept documents; :class:`MissingInputError` before decisions were taken."""
     return KeptDocuments(
-        decisions=catalog.require("filtering/decisions", donation).only("decision/"),
+        decisions=catalog.require("filtering/decisions", donation).only("decision/", "cut/"),
         documents=catalog.require("filtering/personal_data", donation).only("document/"),
         scratch=catalog.settings.home.resolve() / "tmp",
     )

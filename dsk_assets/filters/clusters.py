@@ -10,145 +10,143 @@ a document is compared with no more than the first :data:`SURVIVORS` survivors o
 two texts at Jaccard 0.8 share five or six bands, so it would have to miss its survivor in all.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-import polars as pl
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from dsk_assets.filters.signatures import BANDS
-from dsk_assets.filters.sketches import Sketches
+from dsk_assets.filters.sketches import Sketches, sketches_in
+from dsk_assets.lake.database import insert
 
 THRESHOLD = 0.8
 SURVIVORS = 64
 """Survivors of one band with which a document is compared, the preferred ones first."""
 
-CANDIDATE = {
-    "doc_id": pl.String,
-    "text_sha256": pl.String,
-    "bands": pl.Binary,
-    "drop_exact": pl.Boolean,
-    "drop_near": pl.Boolean,
-    "open": pl.Boolean,
-    "approved_on": pl.String,
-}
-"""Columns that :func:`find_duplicates` reads."""
+_PAIRS = 65_536
+"""Pairs compared at once."""
 
+_ALIKE = ("place", "survivor", "similarity")
 
-def find_duplicates(
-    candidates: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]
-) -> pl.DataFrame:
-    """The clusters among *candidates*, each with one survivor; independent of their order.
-
-    *sketches* gives the sketches of the documents with these ids; it is asked once, for those in
-    pairs that banding proposes.
-
-    *candidates* has the columns of :data:`CANDIDATE`: ``bands`` is null for a text without
-    words, ``drop_exact`` and ``drop_near`` say whether the document's policy lets it be dropped
-    as a duplicate of that kind, and ``open`` that it is donated to be open-sourced, under an open
-    licence. The survivor is a document that its policy keeps in any case, else an open one, else
-    the earliest approved, else the one with the lowest ``doc_id``.
-
-    Returns ``doc_id``, ``cluster_id`` (the lowest ``doc_id`` in the cluster), ``survivor_id``,
-    ``kind`` and ``similarity`` to the survivor, for all clusters of at least two, survivors
-    included, sorted by ``doc_id``.
+_EXACT = """
+CREATE TABLE first_of AS
+SELECT place, if(drop_exact, first, place) AS first
+FROM ranked JOIN (
+    SELECT text_sha256, min(place) AS first FROM ranked GROUP BY text_sha256
+) USING (text_sha256)
+"""
+_COMPARED = """
+CREATE TABLE compared AS
+SELECT place, drop_near, COLUMNS('band\\d+')
+FROM document JOIN ranked USING (number) JOIN first_of USING (place)
+WHERE place = first AND band0 IS NOT NULL
+"""
+_BAND = """
+INSERT INTO band SELECT {band}, place, drop_near, 0
+FROM compared SEMI JOIN (
+    SELECT {band} FROM compared GROUP BY {band} HAVING count(*) > 1
+) USING ({band})
+"""
+_ROUND = (
+    "CREATE OR REPLACE TABLE best AS SELECT band, min(place) AS best FROM band GROUP BY band",
     """
-    ranked = _ranked(candidates)
-    place = np.arange(ranked.height)
-    first = ranked.select(pl.col("place").min().over("text_sha256")).to_series().to_numpy()
-    survivor = np.where(ranked["drop_exact"].to_numpy(), first, place)
-    similarity = np.ones(ranked.height)
-    compared = np.flatnonzero((survivor == place) & ranked["bands"].is_not_null().to_numpy())
-    chosen = ranked.select("doc_id", "bands", "drop_near")[compared]
-    near = _near(chosen, sketches)
-    taken = compared[near["document"].to_numpy()]
-    survivor[taken] = compared[near["survivor"].to_numpy()]
-    similarity[taken] = near["similarity"].to_numpy()
-    exact_of = survivor
-    survivor, similarity = survivor[exact_of], np.minimum(similarity, similarity[exact_of])
-    return _rows(ranked, survivor, similarity)
-
-
-def _ranked(candidates: pl.DataFrame) -> pl.DataFrame:
-    exact = pl.col("drop_exact")
-    near = exact & pl.col("drop_near")
-    return (
-        candidates.with_columns(drop_near=near, droppable=exact.cast(pl.Int8) + near.cast(pl.Int8))
-        .sort("droppable", ~pl.col("open"), "approved_on", "doc_id")
-        .with_row_index("place")
-    )
-
-
-def _rows(
-    ranked: pl.DataFrame, survivor: npt.NDArray[np.int64], similarity: npt.NDArray[np.float64]
-) -> pl.DataFrame:
-    digest = ranked["text_sha256"]
-    return (
-        ranked.select(
-            "doc_id",
-            cluster_id=pl.col("doc_id"),
-            survivor_id=pl.Series(ranked["doc_id"].gather(survivor)),
-            kind=pl.when(digest == digest.gather(survivor))
-            .then(pl.lit("exact"))
-            .otherwise(pl.lit("near")),
-            similarity=pl.Series(similarity),
-        )
-        .filter(pl.len().over("survivor_id") > 1)
-        .with_columns(cluster_id=pl.col("cluster_id").min().over("survivor_id"))
-        .sort("doc_id")
-    )
-
-
-def _near(chosen: pl.DataFrame, sketches: Callable[[pl.Series], Sketches]) -> pl.DataFrame:
-    """``document``, ``survivor`` and ``similarity`` of the documents that a better one stands for.
-
-    Rows of *chosen* are in the order in which documents are preferred. A document that comes
-    first in each of its bands survives and takes those that resemble it; then the next ones do.
-    The survivors are those that taking the documents one by one in this order would leave, unless
-    a band has more than :data:`SURVIVORS`.
+    CREATE OR REPLACE TABLE ready AS FROM best ANTI JOIN (
+        SELECT DISTINCT place FROM band JOIN best USING (band) WHERE place <> best
+    ) AS waiting ON best.best = waiting.place
+    """,
     """
-    droppable = chosen["drop_near"].to_numpy()
-    bands = _bands(chosen["bands"]).with_columns(compared=pl.lit(0, pl.UInt32))
-    shared = bands["document"].unique().sort()
-    evidence = sketches(chosen["doc_id"].gather(shared))
-    taken = [pl.DataFrame(schema=_TAKEN)]
-    while bands.height:
-        bands = bands.with_columns(first=pl.col("document").min().over("band"))
-        behind = pl.col("document") != pl.col("first")
-        waiting = bands.filter(behind)["document"].unique()
-        is_ready = ~pl.col("first").is_in(waiting.implode())
-        ready = bands.filter(is_ready)
-        pairs = (
-            ready.filter(behind).select("document", survivor="first").unique(maintain_order=True)
-        )
-        pairs = pairs.filter(pl.Series(droppable[pairs["document"].to_numpy()]))
-        one, other = (np.searchsorted(shared, pairs[name]) for name in pairs.columns)
-        similar = (
-            pairs.with_columns(similarity=evidence.similarity(one, other))
-            .filter(pl.col("similarity") >= THRESHOLD)
-            .sort("document", "survivor")
-            .unique("document", keep="first", maintain_order=True)
-        )
-        taken.append(similar)
-        settled = pl.concat([similar["document"], ready["first"]]).unique()
-        bands = (
-            bands.with_columns(compared=pl.col("compared") + is_ready.cast(pl.UInt32))
-            .filter(~pl.col("document").is_in(settled.implode()))
-            .filter(pl.col("compared") < SURVIVORS)
-            .filter(pl.col("band").is_duplicated())
-        )
-    return pl.concat(taken)
+    CREATE OR REPLACE TABLE pair AS SELECT DISTINCT place, best AS survivor
+    FROM band JOIN ready USING (band) WHERE place <> best AND droppable
+    """,
+)
+_SETTLE = (
+    """
+    INSERT INTO taken SELECT place, min(survivor), arg_min(similarity, survivor)
+    FROM alike GROUP BY place
+    """,
+    """
+    CREATE OR REPLACE TABLE rest AS
+    SELECT band, place, droppable, compared + (best IS NOT NULL)::INTEGER AS compared
+    FROM band LEFT JOIN ready USING (band)
+    ANTI JOIN (SELECT place FROM alike UNION SELECT best FROM ready) AS settled USING (place)
+    WHERE compared + (best IS NOT NULL)::INTEGER < {survivors}
+    """,
+    """
+    CREATE OR REPLACE TABLE band AS FROM rest
+    SEMI JOIN (SELECT band FROM rest GROUP BY band HAVING count(*) > 1) USING (band)
+    """,
+)
 
 
-_TAKEN = {"document": pl.Int64, "survivor": pl.Int64, "similarity": pl.Float64}
-
-
-def _bands(hashes: pl.Series) -> pl.DataFrame:
-    """The bands that more than one document has: ``document`` and the hash of ``band``."""
-    documents = pl.int_range(len(hashes), eager=True)
-    parts = [pl.DataFrame(schema={"document": pl.Int64, "band": pl.UInt64})]
+def find(
+    database: duckdb.DuckDBPyConnection, parts: Sequence[tuple[Path, int]], scratch: Path
+) -> None:
+    """Make table ``found`` of ``document`` and ``ranked`` (:mod:`dsk_assets.filters.join`)."""
+    database.execute(_EXACT)
+    database.execute(_COMPARED)
+    database.execute(
+        "CREATE TABLE band (band UBIGINT, place BIGINT, droppable BOOLEAN, compared INTEGER)"
+    )
     for number in range(BANDS):
-        band = hashes.bin.slice(number * 8, 8).bin.reinterpret(dtype=pl.UInt64)
-        part = pl.DataFrame({"document": documents, "band": band})
-        parts.append(part.filter(pl.col("band").is_duplicated()))
-    return pl.concat(parts)
+        database.execute(_BAND.format(band=f"band{number}"))
+    database.execute("DROP TABLE compared")
+    with sketches_in(database, parts, scratch) as sketches:
+        _near(database, sketches)
+    database.execute(
+        """
+        CREATE TABLE chosen AS
+        SELECT
+            one.doc_id, one.source, best.doc_id AS survivor_id,
+            if(one.text_sha256 = best.text_sha256, 'exact', 'near') AS kind,
+            coalesce(similarity, 1.0) AS similarity
+        FROM first_of
+        JOIN ranked AS one USING (place)
+        LEFT JOIN taken ON taken.place = first
+        JOIN ranked AS best ON best.place = coalesce(survivor, first)
+        """
+    )
+    database.execute(
+        """
+        CREATE TABLE found AS
+        SELECT source, doc_id, cluster_id, survivor_id, kind, similarity
+        FROM chosen JOIN (
+            SELECT survivor_id, min(doc_id) AS cluster_id
+            FROM chosen GROUP BY survivor_id HAVING count(*) > 1
+        ) USING (survivor_id)
+        ORDER BY source, doc_id
+        """
+    )
+
+
+def _near(database: duckdb.DuckDBPyConnection, sketches: Sketches) -> None:
+    """Table ``taken``: ``place`` of the documents that a better one, the ``survivor``, stands for.
+
+    A document that comes first in each of its bands survives and takes those that resemble it;
+    then the next ones do. The survivors are those that taking the documents one by one in the
+    order of preference would leave, unless a band has more than :data:`SURVIVORS`.
+    """
+    for name in ("taken", "alike"):
+        database.execute(f"CREATE TABLE {name} (place BIGINT, survivor BIGINT, similarity DOUBLE)")
+    while database.execute("SELECT count(*) FROM band").fetchall()[0][0]:
+        for statement in _ROUND:
+            database.execute(statement)
+        database.execute("DELETE FROM alike")
+        _compare(database, sketches)
+        for statement in _SETTLE:
+            database.execute(statement.format(survivors=SURVIVORS))
+
+
+def _compare(database: duckdb.DuckDBPyConnection, sketches: Sketches) -> None:
+    """Fill table ``alike`` with the rows of table ``pair`` that resemble each other."""
+    with database.cursor() as reading:
+        pairs = reading.sql(
+            "SELECT place, survivor, one.start, one.size, other.start, other.size FROM pair "
+            "JOIN sketch AS one USING (place) JOIN sketch AS other ON other.place = survivor"
+        ).to_arrow_reader(_PAIRS)
+        for batch in pairs:
+            place, survivor, *sketched = batch.columns
+            share = sketches.similarity(*(column.to_numpy() for column in sketched))
+            found = pa.table([place, survivor, pa.array(share)], names=_ALIKE)
+            insert(database, "alike", found.filter(pc.field("similarity") >= THRESHOLD))

@@ -1,5 +1,6 @@
 """The decision on each document of a donation: ``filtering/decisions``."""
 
+from collections import Counter
 from typing import Any
 
 import polars as pl
@@ -10,14 +11,20 @@ from dsk_assets.consortium.policy import DuplicatesPolicy
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.clusters import THRESHOLD
-from dsk_assets.filters.duplicates import policy_config, require_considered, table_of
+from dsk_assets.filters.duplicates import (
+    cuts_of,
+    policy_config,
+    require_considered,
+    table_of,
+)
+from dsk_assets.filters.lines import CUT
 from dsk_assets.filters.ruleset import load
 from dsk_assets.filters.verdicts import tagged, verdicts
 from dsk_assets.gates.admitted import require_admitted
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/decisions"
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 COLUMNS: dict[str, pa.DataType] = {
     "doc_id": pa.string(),
     "donation_id": pa.string(),
@@ -28,9 +35,9 @@ COLUMNS: dict[str, pa.DataType] = {
     "threshold": pa.float64(),
     "survivor_id": pa.string(),
     "n_char": pa.int64(),
+    "n_cut": pa.int64(),
 }
 SCHEMA = pa.schema(COLUMNS)
-DEFAULT = DuplicatesPolicy()
 
 
 def decisions(catalog: Catalog, donation: str) -> Snapshot:
@@ -38,7 +45,9 @@ def decisions(catalog: Catalog, donation: str) -> Snapshot:
 
     Table ``decision``, exactly one row for each row of ``document``: ``stage`` (personal_data,
     language, quality, decontamination, duplicates, in this order; empty where kept), ``rule``, its
-    ``value`` and ``threshold``, ``survivor_id`` of a duplicate, and ``n_char`` of the donated text.
+    ``value`` and ``threshold``, ``survivor_id`` of a duplicate, ``n_char`` of the donated text, and
+    ``n_cut``: how many characters are cut out of the redacted text of a kept document. Table
+    ``cut``: which (``doc_id``, ``start``, ``end``), and who has the same line (``survivor_id``).
     Tags are read, never made: another threshold only decides again. Demands an admission in force.
     """
     admitted = require_admitted(catalog, donation)
@@ -46,18 +55,29 @@ def decisions(catalog: Catalog, donation: str) -> Snapshot:
     duplicates = require_considered(catalog, donation, tags)
 
     def produce(out: Output) -> None:
-        rows = pl.from_arrow(duplicates.table(table_of(donation)))
-        assert isinstance(rows, pl.DataFrame)
-        decided = decide(verdicts(tags), rows, tags.policy.duplicates)
-        out.table("decision", [decided.to_arrow()], SCHEMA)
-        dropped, kept = decided.filter(~pl.col("kept")), decided.filter("kept")
+        totals: Counter[str] = Counter()
+        stages: Counter[str] = Counter()
+        rules: Counter[str] = Counter()
+        found = duplicates.paths(table_of(donation)), duplicates.paths(cuts_of(donation))
+        for part, (judged, *paths) in enumerate(zip(verdicts(tags), *found, strict=True)):
+            rows, cuts = map(pl.read_parquet, paths)
+            decided = decide(judged, rows, tags.policy.duplicates, cuts)
+            out.table("decision", [decided.to_arrow()], SCHEMA, part)
+            out.table("cut", [cuts.to_arrow()], CUT, part)
+            dropped, kept = decided.filter(~pl.col("kept")), decided.filter("kept")
+            totals.update(
+                documents=decided.height,
+                kept=kept.height,
+                characters=int(decided["n_char"].sum()),
+                characters_kept=int(kept["n_char"].sum()),
+                characters_cut=int(kept["n_cut"].sum()),
+            )
+            stages.update(dropped["stage"])
+            rules.update(dropped["rule"])
         out.count(
-            documents=decided.height,
-            kept=kept.height,
-            characters=decided["n_char"].sum(),
-            characters_kept=kept["n_char"].sum(),
-            dropped_by_stage=_tally(dropped["stage"]),
-            dropped_by_rule=_tally(dropped["rule"]),
+            **totals,
+            dropped_by_stage=dict(sorted(stages.items())),
+            dropped_by_rule=dict(sorted(rules.items())),
         )
 
     return catalog.materialise(
@@ -72,34 +92,42 @@ def decisions(catalog: Catalog, donation: str) -> Snapshot:
 
 
 def decide(
-    judged: pl.DataFrame, duplicates: pl.DataFrame, policy: DuplicatesPolicy = DEFAULT
+    judged: pl.DataFrame,
+    duplicates: pl.DataFrame,
+    policy: DuplicatesPolicy,
+    cuts: pl.DataFrame,
 ) -> pl.DataFrame:
-    """The ``decision`` rows: *judged* (see :func:`verdicts`), then *duplicates* where it passed."""
+    """The ``decision`` rows: *judged* (see :func:`verdicts`), then *duplicates* where it passed.
+
+    *cuts* are the lines that are to be cut out of these documents.
+    """
     threshold = pl.col("kind").replace_strict(
-        {"exact": 1.0, "near": THRESHOLD, "lines": policy.max_repeated_lines},
+        {"exact": 1.0, "near": THRESHOLD, "lines": policy.most_repeated_lines},
         return_dtype=pl.Float64,
     )
     redundant = duplicates.filter(pl.col("doc_id") != pl.col("survivor_id"))
+    sizes = cuts.group_by("doc_id").agg(n_cut=(pl.col("end") - pl.col("start")).sum())
     passed = pl.col("stage") == ""
     duplicate = passed & pl.col("survivor_id").is_not_null()
-    return judged.join(redundant, on="doc_id", how="left", maintain_order="left").select(
-        "doc_id",
-        "donation_id",
-        (passed & ~duplicate).alias("kept"),
-        pl.when(duplicate).then(pl.lit("duplicates")).otherwise("stage").alias("stage"),
-        pl.when(duplicate)
-        .then(pl.col("kind") + pl.lit("-duplicate"))
-        .otherwise("rule")
-        .alias("rule"),
-        pl.when(duplicate).then("similarity").otherwise("value").alias("value"),
-        pl.when(duplicate).then(threshold).otherwise("threshold").alias("threshold"),
-        pl.when(duplicate).then("survivor_id").alias("survivor_id"),
-        "n_char",
+    return (
+        judged.join(redundant, on="doc_id", how="left", maintain_order="left")
+        .join(sizes, on="doc_id", how="left", maintain_order="left")
+        .select(
+            "doc_id",
+            "donation_id",
+            (passed & ~duplicate).alias("kept"),
+            pl.when(duplicate).then(pl.lit("duplicates")).otherwise("stage").alias("stage"),
+            pl.when(duplicate)
+            .then(pl.col("kind") + pl.lit("-duplicate"))
+            .otherwise("rule")
+            .alias("rule"),
+            pl.when(duplicate).then("similarity").otherwise("value").alias("value"),
+            pl.when(duplicate).then(threshold).otherwise("threshold").alias("threshold"),
+            pl.when(duplicate).then("survivor_id").alias("survivor_id"),
+            "n_char",
+            pl.col("n_cut").fill_null(0),
+        )
     )
-
-
-def _tally(names: pl.Series) -> dict[str, int]:
-    return dict(sorted(names.value_counts().iter_rows()))
 
 
 def why(catalog: Catalog, doc_id: str) -> str:
@@ -148,6 +176,14 @@ def _reason(
 ) -> tuple[str, str]:
     value, threshold = f"{row['value'] or 0:.4g}", f"{row['threshold'] or 0:.4g}"
     match row["stage"]:
+        case "" if row["n_cut"]:
+            size, (lines, other) = f"{row['n_cut']:,}", _cut(snapshot, row["doc_id"])
+            return (
+                f", without the lines that other documents have too ({lines} of {size} characters "
+                f"in all, most of them in {other}).",
+                f", uden de linjer, som andre dokumenter også har ({lines} på i alt "
+                f"{_danish(size)} tegn, de fleste i {other}).",
+            )
         case "personal_data":
             return (
                 f", because of the personal data in it ({row['rule']}).",
@@ -201,6 +237,19 @@ def _broken(rule_set: str, row: dict[str, Any]) -> tuple[str, str]:
         f", fordi {rule.da}: {rule.measure} er {_danish(value)}, {'mindst' if least else 'højst'} "
         f"tilladt {_danish(threshold)} (regel {rule.id} i {rule_set}; {rule.source}).",
     )
+
+
+def _cut(snapshot: Snapshot, doc_id: str) -> tuple[int, str]:
+    """How many lines were cut out of a document, and the other one that has most of their text."""
+    rows = [
+        row
+        for batch in snapshot.batches("cut", rows=65_536)
+        for row in pa.Table.from_batches([batch]).filter(pc.field("doc_id") == doc_id).to_pylist()
+    ]
+    sizes: Counter[str] = Counter()
+    for row in rows:
+        sizes[row["survivor_id"]] += row["end"] - row["start"]
+    return len(rows), min(sizes, key=lambda name: (-sizes[name], name))
 
 
 def _tag(catalog: Catalog, asset: str, donation: str, name: str, doc_id: str) -> str:

@@ -1,40 +1,32 @@
 """Duplicates over all donations in force: ``filtering/duplicates``."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import polars as pl
-import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.filters.clusters import CANDIDATE, THRESHOLD, find_duplicates
-from dsk_assets.filters.lines import repeated_lines
-from dsk_assets.filters.sketches import sketches_in
+from dsk_assets.filters.clusters import THRESHOLD
+from dsk_assets.filters.join import SCHEMA, Source, find_duplicates
+from dsk_assets.filters.lines import CUT
 from dsk_assets.filters.verdicts import Tagged, tagged, verdicts
 from dsk_assets.gates.admitted import admitted_donations, require_admitted
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/duplicates"
-CODE_VERSION = "4"
-COLUMNS: dict[str, pa.DataType] = {
-    "doc_id": pa.string(),
-    "cluster_id": pa.string(),
-    "survivor_id": pa.string(),
-    "kind": pa.string(),
-    "similarity": pa.float64(),
-}
-SCHEMA = pa.schema(COLUMNS)
+CODE_VERSION = "5"
 
 
 @dataclass(frozen=True)
-class _Source:
+class _Donation:
     """All that is read of one donation."""
 
-    donation: str
+    key: str
     tags: Tagged
     signatures: Snapshot
     landing: Snapshot
@@ -48,49 +40,42 @@ class _Source:
 def duplicates(catalog: Catalog) -> Snapshot:
     """Find the duplicates among the documents of all admitted donations that their policies keep.
 
-    Tables ``duplicate/<donation>``, one for each donation that was considered, with the rows of
-    its own documents: ``cluster_id``, ``survivor_id``, ``kind`` (exact, near, lines) and
-    ``similarity`` to the survivor; of kind lines it is the share of the document's characters
-    that stand in lines of other documents (:mod:`dsk_assets.filters.lines`). Only documents that
-    have a duplicate have a row; the survivor's own row, where it has one, is exact with similarity
-    1. A donation whose measures or signatures are missing, or older than its redacted text, is
-    left out until they are made again.
+    Tables ``duplicate/<donation>``, one for each donation that was considered and part for part
+    as its documents, with the rows of its own documents: ``cluster_id``, ``survivor_id``, ``kind``
+    (exact, near, lines) and ``similarity`` to the survivor; of kind lines it is the share of the
+    document's characters that stand in lines of other documents (:mod:`dsk_assets.filters.lines`).
+    Only documents that have a duplicate have a row; the survivor's own row, where it has one, is
+    exact with similarity 1. Tables ``cut/<donation>``: the lines to be cut out of its documents. A
+    donation whose measures or signatures are missing, or older than its redacted text, is left
+    out until they are made again.
     """
-    sources = [
-        source
-        for donation in admitted_donations(catalog)
-        if (source := _source(catalog, donation)) is not None
+    donations = [
+        donation
+        for key in admitted_donations(catalog)
+        if (donation := _donation(catalog, key)) is not None
     ]
 
     def produce(out: Output) -> None:
-        columns = {**CANDIDATE, "donation": pl.String}
-        parts = [_candidates(source) for source in track(sources, "signatures", unit="donations")]
-        candidates = pl.concat([pl.DataFrame(schema=columns), *parts])
-        paths = [path for source in sources for path in source.signatures.paths("signature")]
-        found = find_duplicates(candidates.drop("donation"), partial(sketches_in, paths))
-        parts = [_by_lines(source, candidates, found["doc_id"]) for source in sources]
-        found = pl.concat([found, *parts])
-        placed = found.join(candidates.select("doc_id", "donation"), on="doc_id", how="left")
-        for source in sources:
-            rows = placed.filter(pl.col("donation") == source.donation).select(SCHEMA.names)
-            out.table(table_of(source.donation), [rows.sort("doc_id").to_arrow()], SCHEMA)
-        dropped = found.filter(pl.col("doc_id") != pl.col("survivor_id"))
-        out.count(
-            donations=len(sources),
-            documents=candidates.height,
-            clusters=found["cluster_id"].n_unique(),
-            exact=dropped.filter(pl.col("kind") == "exact").height,
-            near=dropped.filter(pl.col("kind") == "near").height,
-            lines=dropped.filter(pl.col("kind") == "lines").height,
-        )
+        tracked = track(donations, "signatures", unit="donations")
+        sources = (source for donation in tracked for source in _sources(donation))
+        scratch = catalog.settings.home.resolve() / "tmp" / "duplicates"
+        shutil.rmtree(scratch, ignore_errors=True)
+        with find_duplicates(sources, scratch, catalog.settings.workers) as found:
+            number = 0
+            for donation in donations:
+                for part, _ in enumerate(donation.signatures.paths("signature")):
+                    out.table(table_of(donation.key), [found.of(number)], SCHEMA, part)
+                    out.table(cuts_of(donation.key), [found.cuts_of(number)], CUT, part)
+                    number += 1
+            out.count(donations=len(donations), **found.counts)
 
     return catalog.materialise(
         ASSET,
         zone=Zone.CURATED,
-        inputs=[snapshot for source in sources for snapshot in source.inputs],
+        inputs=[snapshot for donation in donations for snapshot in donation.inputs],
         config={
             "threshold": THRESHOLD,
-            "policies": {source.donation: policy_config(source.tags) for source in sources},
+            "policies": {donation.key: policy_config(donation.tags) for donation in donations},
         },
         code_version=CODE_VERSION,
         produce=produce,
@@ -100,6 +85,11 @@ def duplicates(catalog: Catalog) -> Snapshot:
 def table_of(donation: str) -> str:
     """The name of a donation's table in ``filtering/duplicates``."""
     return f"duplicate/{donation}"
+
+
+def cuts_of(donation: str) -> str:
+    """The name of the table of what is cut out of a donation's documents."""
+    return f"cut/{donation}"
 
 
 def policy_config(tags: Tagged) -> dict[str, Any]:
@@ -124,10 +114,10 @@ def require_considered(catalog: Catalog, donation: str, tags: Tagged) -> Snapsho
             f"{ASSET} has not considered the present tags and policy of {donation} — "
             "materialise it again"
         )
-    return snapshot.only(f"{table_of(donation)}/")
+    return snapshot.only(f"{table_of(donation)}/", f"{cuts_of(donation)}/")
 
 
-def _source(catalog: Catalog, donation: str) -> _Source | None:
+def _donation(catalog: Catalog, donation: str) -> _Donation | None:
     try:
         tags = tagged(catalog, donation)
         signatures = catalog.require("filtering/signatures", donation)
@@ -139,7 +129,7 @@ def _source(catalog: Catalog, donation: str) -> _Source | None:
         digests = {one["digest"]["sha256"] for one in build["resolvedDependencies"]}
         if redacted.digest not in digests:
             return None
-    return _Source(
+    return _Donation(
         donation,
         tags,
         signatures,
@@ -148,41 +138,14 @@ def _source(catalog: Catalog, donation: str) -> _Source | None:
     )
 
 
-def _candidates(source: _Source) -> pl.DataFrame:
-    """The donation's documents that its policy keeps, as :func:`find_duplicates` wants them."""
-    rights = source.landing.json("manifest.json")["rights"]
+def _sources(donation: _Donation) -> Iterator[Source]:
+    """The donation's parts, each with what its policy keeps before duplicates are looked for."""
+    rights = donation.landing.json("manifest.json")["rights"]
     is_open = rights["open_source_wish"] == "open-source" and bool(rights.get("licence_spdx"))
-    kept = verdicts(source.tags).filter(pl.col("stage") == "").select("doc_id")
-    columns = ["doc_id", "text_sha256", "bands"]
-    table = pl.from_arrow(source.signatures.table("signature", columns))
-    assert isinstance(table, pl.DataFrame)
-    return table.join(kept, on="doc_id", how="semi", maintain_order="left").with_columns(
-        drop_exact=pl.lit(source.tags.policy.duplicates.exact),
-        drop_near=pl.lit(source.tags.policy.duplicates.near),
-        open=pl.lit(is_open),
-        approved_on=pl.lit(rights["approval"]["approved_on"]),
-        donation=pl.lit(source.donation),
-    )
-
-
-def _by_lines(source: _Source, candidates: pl.DataFrame, clustered: pl.Series) -> pl.DataFrame:
-    """The rows of the donation's documents that repeat others line by line, if its policy asks.
-
-    A document that has duplicates is either dropped already or stands for others, and stays.
-    """
-    most = source.tags.policy.duplicates.max_repeated_lines
-    if most is None:
-        return pl.DataFrame(schema=_FOUND)
-    table = pl.from_arrow(source.signatures.table("signature", ["doc_id", "n_char", "lines"]))
-    assert isinstance(table, pl.DataFrame)
-    kept = candidates.filter(pl.col("donation") == source.donation).select("doc_id")
-    documents = table.join(kept, on="doc_id", how="semi").with_columns(
-        droppable=~pl.col("doc_id").is_in(clustered.implode())
-    )
-    return repeated_lines(documents, most).select(
-        "doc_id", cluster_id="survivor_id", survivor_id="survivor_id",
-        kind=pl.lit("lines"), similarity="similarity",
-    )  # fmt: skip
-
-
-_FOUND = {name: pl.Float64 if name == "similarity" else pl.String for name in SCHEMA.names}
+    approved_on = rights["approval"]["approved_on"]
+    policy = donation.tags.policy.duplicates
+    parts = donation.signatures.paths("signature")
+    for path, judged in zip(parts, verdicts(donation.tags), strict=True):
+        kept = judged.filter(pl.col("stage") == "")["doc_id"]
+        signed = pl.Series(pq.ParquetFile(path).read(["doc_id"])["doc_id"])
+        yield Source(path, signed.is_in(kept.implode()), policy, is_open, approved_on)

@@ -1,64 +1,145 @@
-"""Duplicates line by line, where a policy asks for it: documents made mostly of others' lines.
+"""Duplicates line by line, where a policy asks for it: lines that another document has too.
 
 Mail with the whole thread below, pages that differ in one paragraph, forms: too different to be
-near-duplicates, and yet nearly all of their text stands in a document that is kept. Law is full of
-lines like that and means each of them, so no policy does this unless it says so.
+near-duplicates, and yet much of their text stands in documents that are kept. Each such line stays
+in the document that comes first in the order of preference; from the others it is cut, or they are
+dropped where little else is left. Law is full of lines like that and means each of them, so no
+policy does this unless it says so, and only documents whose policy does are looked at.
 """
 
-from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from dsk_assets.filters.numbered import rows_of
 from dsk_assets.filters.words import hash_strings
+from dsk_assets.lake.database import insert
 
 LEAST_CHARS = 30
 """Shorter lines, such as greetings and headings, say nothing about where a text is from."""
 
-REPEATED = {"doc_id": pl.String, "survivor_id": pl.String, "similarity": pl.Float64}
+LINE = np.dtype([("hash", "<u8"), ("start", "<u4"), ("size", "<u4")])
+
+_CUT: dict[str, pa.DataType] = {
+    "doc_id": pa.string(),
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "survivor_id": pa.string(),
+}
+CUT = pa.schema(_CUT)
+"""Characters that are cut out of a document because ``survivor_id`` has the same line."""
 
 
 def lines_of(texts: pl.Series) -> "pa.Array[Any]":
-    """The lines of each text as unsigned 64-bit numbers, little-endian: 32 bits of the hash of
-    the line without the white space around it, 32 bits of its length in characters."""
+    """The lines of each text that say something, packed as :data:`LINE`.
+
+    ``hash`` is that of the line without the white space around it. ``start`` and ``size`` count
+    characters, of the line with all white space up to the next line that has more.
+    """
+    size = pl.col("line").str.len_chars().cast(pl.Int64) + 1
     lines = (
         pl.DataFrame({"document": np.arange(len(texts)), "line": texts.str.split("\n")})
+        .with_columns(end=texts.str.len_chars().cast(pl.Int64))
         .explode("line")
+        .with_columns(start=(size.cum_sum() - size).over("document"))
         .with_columns(pl.col("line").str.strip_chars())
+        .filter(pl.col("line") != "")
+        .with_columns(end=pl.coalesce(pl.col("start").shift(-1).over("document"), "end"))
         .filter(pl.col("line").str.len_chars() >= LEAST_CHARS)
     )
-    size = lines["line"].str.len_chars().to_numpy().astype("<u8")
-    packed = hash_strings(lines["line"]) >> np.uint64(32) << np.uint64(32) | size
+    packed = np.empty(lines.height, LINE)
+    packed["hash"] = hash_strings(lines["line"])
+    packed["start"] = lines["start"].to_numpy()
+    packed["size"] = (lines["end"] - lines["start"]).to_numpy()
     counts = np.bincount(lines["document"], minlength=len(texts))
-    edges = np.concatenate(([0], np.cumsum(counts * 8))).astype(np.int32)
+    edges = np.concatenate(([0], np.cumsum(counts * LINE.itemsize))).astype(np.int32)
     buffers = [None, pa.py_buffer(edges.tobytes()), pa.py_buffer(packed.tobytes())]
     return pa.Array.from_buffers(pa.binary(), len(texts), buffers)
 
 
-def repeated_lines(documents: pl.DataFrame, most: float) -> pl.DataFrame:
-    """The documents with more than *most* of their characters in lines of others that are kept.
+def without(text: str, cuts: Sequence[tuple[int, int]]) -> str:
+    """*text* without the characters from each start to before its end, which rise."""
+    if not cuts:
+        return text
+    kept = [0, *(place for cut in cuts for place in cut), len(text)]
+    pieces = (text[start:end] for start, end in zip(kept[::2], kept[1::2], strict=True))
+    return "".join(pieces).strip()
 
-    *documents* are a donation's: ``doc_id``, ``n_char``, ``lines`` and ``droppable``. They are
-    taken in the order of their ids, and the lines of one that is dropped do not count for later
-    ones, so every line stays somewhere. Returns ``doc_id``, ``survivor_id``, the document that has
-    most of the repeated text, and ``similarity``, the share of it.
+
+_HOLDER = """
+CREATE TABLE holder AS SELECT row_number() OVER () - 1 AS place, * FROM (
+    SELECT number, source, doc_id, cut, most
+    FROM document JOIN donated USING (source)
+    WHERE (cut OR most IS NOT NULL) AND doc_id NOT IN (
+        SELECT doc_id FROM found WHERE doc_id <> survivor_id
+    )
+    ORDER BY {preference}
+)
+"""
+_FOUND = (
     """
-    first: dict[int, str] = {}
-    dropped = []
-    for doc_id, n_char, packed, droppable in (
-        documents.sort("doc_id").select("doc_id", "n_char", "lines", "droppable").iter_rows()
-    ):
-        lines = np.frombuffer(packed or b"", "<u8").tolist()
-        shared: Counter[str] = Counter()
-        for line in lines:
-            if line in first:
-                shared[first[line]] += line & 0xFFFFFFFF
-        if droppable and n_char and shared.total() / n_char > most:
-            survivor = min(shared, key=lambda name: (-shared[name], name))
-            dropped.append((doc_id, survivor, round(shared.total() / n_char, 6)))
-        else:
-            for line in lines:
-                first.setdefault(line, doc_id)
-    return pl.DataFrame(dropped, schema=REPEATED, orient="row")
+    CREATE TABLE repeated AS SELECT place, keeper, start, size
+    FROM line JOIN (
+        SELECT hash, min(place) AS keeper FROM line
+        GROUP BY hash HAVING min(place) < max(place)
+    ) USING (hash)
+    WHERE place <> keeper
+    """,
+    """
+    CREATE TABLE mostly AS
+    SELECT place, arg_max(keeper, (size, -keeper)) AS keeper, sum(size) / any_value(n_char) AS share
+    FROM (SELECT place, keeper, sum(size) AS size FROM repeated GROUP BY place, keeper)
+    JOIN length USING (place) JOIN holder USING (place)
+    WHERE doc_id NOT IN (SELECT doc_id FROM found)
+    GROUP BY place HAVING share > any_value(most)
+    """,
+    "DELETE FROM mostly WHERE place IN (SELECT keeper FROM repeated)",
+    """
+    INSERT INTO found BY NAME
+    SELECT
+        one.source, one.doc_id, best.doc_id AS cluster_id, best.doc_id AS survivor_id,
+        'lines' AS kind, round(share, 6) AS similarity
+    FROM mostly JOIN holder AS one USING (place) JOIN holder AS best ON best.place = mostly.keeper
+    """,
+    """
+    INSERT INTO cut BY NAME
+    SELECT one.source, one.doc_id, start, start + size AS "end", best.doc_id AS survivor_id
+    FROM repeated JOIN holder AS one USING (place) JOIN holder AS best ON best.place = keeper
+    WHERE one.cut AND place NOT IN (SELECT place FROM mostly)
+    ORDER BY one.source, one.doc_id, start
+    """,
+)
+
+
+def find(
+    database: duckdb.DuckDBPyConnection, parts: Sequence[tuple[Path, int]], preference: str
+) -> None:
+    """Add to table ``found`` the documents that are made of others' lines, and make table ``cut``.
+
+    Only of documents whose policy asks, and that are not dropped yet. One is dropped when more
+    than the share that its policy allows stands in lines of others, and no other document has its
+    own kept in it: so every line stays somewhere. ``survivor_id`` has most of it.
+    """
+    database.execute(
+        'CREATE TABLE cut (source BIGINT, doc_id VARCHAR, "start" BIGINT, "end" BIGINT, '
+        "survivor_id VARCHAR)"
+    )
+    database.execute(_HOLDER.format(preference=preference))
+    if not database.execute("SELECT count(*) FROM holder").fetchall()[0][0]:
+        return
+    database.execute("CREATE TABLE length (place BIGINT, n_char BIGINT)")
+    database.execute("CREATE TABLE line (place BIGINT, hash UBIGINT, start BIGINT, size BIGINT)")
+    for rows in rows_of(database, "holder", parts, ["n_char", "lines"]):
+        insert(database, "length", rows.select("place", "n_char").to_arrow())
+        count = rows["lines"].bin.size().fill_null(0).to_numpy() // LINE.itemsize
+        packed = np.frombuffer(b"".join(rows["lines"].drop_nulls()), LINE)
+        columns = {name: np.ascontiguousarray(packed[name]) for name in LINE.names or ()}
+        place = np.repeat(rows["place"].to_numpy(), count)
+        insert(database, "line", pa.table({"place": place, **columns}))
+    for statement in _FOUND:
+        database.execute(statement)

@@ -13,7 +13,7 @@ import rensa
 
 from dsk_assets.consortium.policy import policy_for
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.filters.lines import lines_of
+from dsk_assets.filters.lines import LEAST_CHARS, LINE, lines_of
 from dsk_assets.filters.parts import tables_of, write_parts
 from dsk_assets.filters.redacted import redacted_documents
 from dsk_assets.filters.words import UInt64s, Words, mix, words_of
@@ -54,7 +54,7 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
     """
     redacted, admissions = redacted_documents(catalog, donation)
     policy = policy_for(catalog.settings.consortium, donation.partition("@")[0]).duplicates
-    lines = policy.max_repeated_lines is not None
+    lines = policy.most_repeated_lines is not None
 
     def produce(out: Output) -> None:
         engine = Engine.of(catalog.settings)
@@ -72,7 +72,7 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
             "bands": BANDS,
             "rows": ROWS,
             "sketch": SKETCH,
-            "lines": lines,
+            "lines": lines_config(lines),
             "shingleWords": SHINGLE_WORDS,
             "seed": SEED,
             "rensaAlgorithm": int(rensa.RMinHash.ALGORITHM_VERSION),
@@ -80,6 +80,11 @@ def signatures(catalog: Catalog, donation: str) -> Snapshot:
         code_version=CODE_VERSION,
         produce=produce,
     )
+
+
+def lines_config(lines: bool) -> list[str | int] | bool:
+    """How lines are signed, if they are."""
+    return lines and [LEAST_CHARS, *(LINE.names or ())]
 
 
 def sign_part(path: Path, lines: bool = False) -> pa.Table:

@@ -7,19 +7,21 @@ it is exact for texts whose sketches are whole.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+import pyarrow as pa
 
-from dsk_assets.errors import MissingInputError
+from dsk_assets.filters.numbered import rows_of
 from dsk_assets.filters.signatures import SKETCH
 from dsk_assets.filters.words import Ints
-from dsk_assets.lake.tables import read_batches
+from dsk_assets.lake.database import insert
 
 _AT_ONCE = 4_000_000
 """Hashes compared at once."""
@@ -27,64 +29,63 @@ _AT_ONCE = 4_000_000
 
 @dataclass(frozen=True)
 class Sketches:
-    """The sketches of some documents: ``values[begin : begin + size]`` for each."""
+    """Sketches one behind the other; that of a document is ``values[start : start + size]``."""
 
-    begin: Ints
-    size: Ints
     values: npt.NDArray[np.uint32]
 
-    def similarity(self, one: Ints, other: Ints) -> npt.NDArray[np.float64]:
-        """The Jaccard similarity of each pair of documents, from 0 to 1."""
-        work = np.cumsum(self.size[one] + self.size[other]) // _AT_ONCE
-        cuts = [0, *(np.flatnonzero(np.diff(work)) + 1), len(one)]
+    def similarity(
+        self, start: Ints, size: Ints, other_start: Ints, other_size: Ints
+    ) -> npt.NDArray[np.float64]:
+        """The Jaccard similarity of each pair of sketches, from 0 to 1."""
+        starts, sizes = np.stack((start, other_start)), np.stack((size, other_size))
+        work = np.cumsum(sizes.sum(axis=0)) // _AT_ONCE
+        cuts = [0, *(np.flatnonzero(np.diff(work)) + 1), len(start)]
         parts = [
-            self._similarity(one[start:stop], other[start:stop]) for start, stop in pairwise(cuts)
+            self._similarity(starts[:, one:next_one], sizes[:, one:next_one])
+            for one, next_one in pairwise(cuts)
         ]
         return np.concatenate(parts)
 
-    def _similarity(self, one: Ints, other: Ints) -> npt.NDArray[np.float64]:
-        if not len(one):
+    def _similarity(self, starts: Ints, sizes: Ints) -> npt.NDArray[np.float64]:
+        pairs = starts.shape[1]
+        if not pairs:
             return np.zeros(0)
-        document = np.concatenate((one, other))
-        size = self.size[document]
-        ends = self.begin[document] + size
+        size = sizes.ravel()
+        ends = starts.ravel() + size
         complete = np.where(size < SKETCH, np.uint32(0xFFFFFFFF), self.values[ends - 1])
-        limit = np.minimum(complete[: len(one)], complete[len(one) :])
-        pair = np.repeat(np.tile(np.arange(len(one)), 2), size)
+        limit = np.minimum(complete[:pairs], complete[pairs:])
+        pair = np.repeat(np.tile(np.arange(pairs), 2), size)
         places = np.arange(size.sum()) + np.repeat(ends - np.cumsum(size), size)
         value = self.values[places]
         counted = value <= limit[pair]
         keys = np.sort(pair[counted].astype(np.uint64) << np.uint64(32) | value[counted])
         common = keys[1:][keys[1:] == keys[:-1]] >> np.uint64(32)
-        both = np.bincount(common.astype(np.int64), minlength=len(one))
-        total = np.bincount(pair[counted], minlength=len(one))
+        both = np.bincount(common.astype(np.int64), minlength=pairs)
+        total = np.bincount(pair[counted], minlength=pairs)
         return np.asarray(both / (total - both))
 
 
-def sketches_in(paths: Sequence[Path], doc_ids: pl.Series) -> Sketches:
-    """The sketches of the documents *doc_ids*, in this order, from parts of table ``signature``.
+@contextmanager
+def sketches_in(
+    database: duckdb.DuckDBPyConnection, parts: Sequence[tuple[Path, int]], scratch: Path
+) -> Iterator[Sketches]:
+    """The sketches of the documents in table ``band``, and table ``sketch``: where each stands.
 
-    They are copied to a temporary file and mapped, so that memory does not grow with them. Raises
-    :class:`MissingInputError` where one is missing.
+    They are copied to a temporary file in *scratch* and mapped, so that memory does not grow with
+    them.
     """
-    wanted = pl.DataFrame({"doc_id": doc_ids}).with_row_index("place")
-    begin, size = np.full(len(doc_ids), -1, np.int64), np.zeros(len(doc_ids), np.int64)
+    database.execute("CREATE TABLE sketch (place BIGINT, start BIGINT, size BIGINT)")
     written = 0
-    with tempfile.TemporaryFile() as file:
-        for path in paths if len(doc_ids) else ():
-            for batch in read_batches(path, ["doc_id", "shingles"]):
-                rows = pl.DataFrame(pl.from_arrow(batch)).join(wanted, on="doc_id")
-                place = rows["place"].to_numpy()
-                sizes = rows["shingles"].bin.size().to_numpy().astype(np.int64) // 4
-                begin[place] = written + np.cumsum(sizes) - sizes
-                size[place] = sizes
-                written += int(sizes.sum())
-                file.writelines(rows["shingles"])
+    with tempfile.TemporaryFile(dir=scratch) as file:
+        for rows in rows_of(database, _WANTED, parts, ["shingles"]):
+            size = rows["shingles"].bin.size().to_numpy().astype(np.int64) // 4
+            start = written + np.cumsum(size) - size
+            placed = {"place": rows["place"].to_arrow(), "start": start, "size": size}
+            insert(database, "sketch", pa.table(placed))
+            file.writelines(rows["shingles"])
+            written += int(size.sum())
         file.flush()
-        if (begin < 0).any():
-            raise MissingInputError(
-                f"the signatures of {(begin < 0).sum()} documents are missing — materialise "
-                "filtering/signatures again"
-            )
-        values = np.memmap(file, "<u4", "r") if written else np.zeros(0, np.uint32)
-    return Sketches(begin, size, values)
+        yield Sketches(np.memmap(file, "<u4", "r") if written else np.zeros(0, np.uint32))
+
+
+_WANTED = "(FROM ranked SEMI JOIN band USING (place))"

@@ -4,6 +4,7 @@ Duplicates are looked for among the documents that pass here, so that none is dr
 a document that is dropped itself.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,8 +35,8 @@ class Tagged:
         """All that :func:`verdicts` reads."""
         return [
             self.documents,
-            self.language,
             self.personal_data,
+            self.language,
             self.quality,
             self.contamination,
         ]
@@ -66,34 +67,44 @@ def tagged(catalog: Catalog, donation: str) -> Tagged:
     )
 
 
-def verdicts(tags: Tagged) -> pl.DataFrame:
-    """One row for each document of the donation, in its order.
+def verdicts(tags: Tagged) -> Iterator[pl.DataFrame]:
+    """One row for each document of the donation, in its order, a part of its documents at a time.
 
     Columns ``doc_id``, ``donation_id``, ``n_char`` and, of the first stage and rule that drop the
     document, ``stage``, ``rule``, ``value`` and ``threshold``; both names are empty where none
-    does. Raises :class:`MissingInputError` where a stage has lost a document.
+    does. All stages write part for part, so that part 3 of each table is about the same documents.
+    Raises :class:`MissingInputError` where a stage has lost a document.
     """
     rules = for_policy(tags.policy.quality).rules
-    measures = list(dict.fromkeys(["doc_id", *(rule.measure for rule in rules)]))
-    rows = _read(tags.documents, "document", ["doc_id", "donation_id", "n_char"])
-    outcome = _read(tags.personal_data, "pii_outcome", ["doc_id", "outcome", "reason", "findings"])
-    language = _read(tags.language, "language", ["doc_id", "accepted_share"])
-    attributes = _read(tags.quality, "attribute", measures).with_columns(measured=True)
-    overlaps = _read(tags.contamination, "contamination", ["doc_id", "overlaps"])
-    documents = rows.select("doc_id", "donation_id", document_n_char="n_char")
-    for table in (outcome, language, attributes, overlaps):
-        documents = documents.join(table, on="doc_id", how="left", maintain_order="left")
-    _demand_all(tags, documents)
     withheld = _reason(
         "personal_data", pl.coalesce("reason", pl.lit("withheld")), pl.col("findings"), None
     )
     reasons = [(pl.col("outcome") != "kept", withheld), *_reasons(tags.policy, rules)]
-    return documents.select(
-        "doc_id",
-        "donation_id",
-        pl.col("document_n_char").alias("n_char"),
-        _first(reasons),
-    ).unnest("reason")
+    columns = {
+        "document": ["doc_id", "donation_id", "n_char"],
+        "pii_outcome": ["doc_id", "outcome", "reason", "findings"],
+        "language": ["doc_id", "accepted_share"],
+        "attribute": list(dict.fromkeys(["doc_id", *(rule.measure for rule in rules)])),
+        "contamination": ["doc_id", "overlaps"],
+    }
+    paths = [one.paths(table) for one, table in zip(tags.inputs, columns, strict=True)]
+    if len({len(parts) for parts in paths}) > 1:
+        raise MissingInputError(
+            f"the tags of {tags.documents.partition} are not of the same parts — "
+            "materialise them again"
+        )
+    for part in zip(*paths, strict=True):
+        rows, *tagged = (
+            pl.read_parquet(path, columns=names)
+            for path, names in zip(part, columns.values(), strict=True)
+        )
+        documents = rows.rename({"n_char": "document_n_char"})
+        tagged[2] = tagged[2].with_columns(measured=True)
+        for table in tagged:
+            documents = documents.join(table, on="doc_id", how="left", maintain_order="left")
+        _demand_all(tags, documents)
+        n_char = pl.col("document_n_char").alias("n_char")
+        yield documents.select("doc_id", "donation_id", n_char, _first(reasons)).unnest("reason")
 
 
 def judge(tags: pl.DataFrame, policy: Policy) -> pl.DataFrame:
@@ -143,12 +154,6 @@ def _reason(stage: str, rule: str | pl.Expr, value: pl.Expr, threshold: float | 
         value=value.cast(pl.Float64),
         threshold=pl.lit(threshold, pl.Float64),
     )
-
-
-def _read(snapshot: Snapshot, table: str, columns: list[str]) -> pl.DataFrame:
-    frame = pl.from_arrow(snapshot.table(table, columns))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
 
 
 def _demand_all(tags: Tagged, documents: pl.DataFrame) -> None:

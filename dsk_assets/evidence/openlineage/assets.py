@@ -107,10 +107,15 @@ COLUMNS: dict[str, tuple[Column, ...]] = {
                "signature.bands"),
         *_made("duplicate", "cluster_id survivor_id kind similarity", "filtering/signatures",
                "signature.text_sha256"),
+        *_same("cut", "doc_id", "filtering/signatures", "signature"),
+        *_made("cut", "start end survivor_id", "filtering/signatures", "signature.lines"),
     ),
     "filtering/decisions": (
         *_same("decision", "doc_id donation_id n_char", _DOCUMENTS, "document"),
         *_same("decision", "survivor_id", "filtering/duplicates", "duplicate"),
+        *_made("decision", "n_cut", "filtering/duplicates", "cut.start"),
+        *_made("decision", "n_cut", "filtering/duplicates", "cut.end"),
+        *_same("cut", "doc_id start end survivor_id", "filtering/duplicates", "cut"),
     ),
     "corpus/shards": (
         *_same("shard_span", "doc_id donation_id", _REDACTED, "document"),

@@ -5,6 +5,7 @@ it depends on alone: another threshold decides anew and never reads a text again
 """
 
 import gzip
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,8 +13,6 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import orjson
 import polars as pl
 import pyarrow as pa
@@ -22,9 +21,10 @@ import zstandard
 
 from dsk_assets.consortium.policy import Policy
 from dsk_assets.errors import CorruptedError
-from dsk_assets.filters import clusters, decontamination, language, quality, signatures
+from dsk_assets.filters import decontamination, language, quality, signatures
 from dsk_assets.filters.decisions import decide
 from dsk_assets.filters.decontamination import Evaluations, load_evaluations, overlap_part
+from dsk_assets.filters.lines import without
 from dsk_assets.filters.parts import tables_of
 from dsk_assets.filters.ruleset import Rule, for_policy
 from dsk_assets.filters.run.inputs import Part
@@ -114,10 +114,15 @@ def tag(part: Part, chain: Chain) -> Tagged:
         language.SCHEMA,
         policy.language.model_dump(mode="json", exclude={"min_share"}),
     )
+    lines = policy.duplicates.most_repeated_lines is not None
 
     @cache
     def by_words() -> dict[str, pa.Table]:
-        return tables_of(path, ["doc_id", "donation_id", "text"], _BY_WORDS)
+        works = {
+            "quality": (quality.SCHEMA, quality.measure_batch),
+            "signature": (signatures.SCHEMA, partial(signatures.sign_batch, lines=lines)),
+        }
+        return tables_of(path, ["doc_id", "donation_id", "text"], works)
 
     measured = tagged(
         "quality", lambda _: by_words()["quality"], quality.CODE_VERSION, quality.SCHEMA, None
@@ -127,7 +132,7 @@ def tag(part: Part, chain: Chain) -> Tagged:
         lambda _: by_words()["signature"],
         signatures.CODE_VERSION,
         signatures.SCHEMA,
-        None,
+        signatures.lines_config(lines),
     )
     overlaps = None
     if chain.evaluations:
@@ -152,12 +157,6 @@ def tag(part: Part, chain: Chain) -> Tagged:
         lambda maker: maker.table("judged", [_judge(memo, found, measured, overlaps, policy)]),
     )
     return Tagged(part, found, measured, signed, overlaps, judged)
-
-
-_BY_WORDS = {
-    "quality": (quality.SCHEMA, quality.measure_batch),
-    "signature": (signatures.SCHEMA, signatures.sign_batch),
-}
 
 
 @lru_cache(maxsize=1)
@@ -185,44 +184,26 @@ def read(memo: Memo, made: Made, columns: list[str] | None = None) -> pl.DataFra
     return frame
 
 
-def candidates(
-    tagged: Tagged, recurs: npt.NDArray[np.bool_], memo: Memo, policy: Policy, part: int
-) -> pl.DataFrame:
-    """The documents of a part that the policy keeps and that may have a duplicate.
+def finish(work: tuple[Tagged, pa.Table, pa.Table], chain: Chain) -> Decided:
+    """Decide on each document of a part and write what is kept.
 
-    All are donated alike, so the survivor of a cluster is the one with the lowest id.
+    Its duplicates and the lines to be cut out of it are given.
     """
-    kept = (read(memo, tagged.judged, ["stage"])["stage"] == "") & pl.Series(recurs)
-    known = set(clusters.CANDIDATE)
-    columns = [name for name in signatures.SCHEMA.names if name in known]
-    return (
-        read(memo, tagged.signature, columns)
-        .filter(kept)
-        .with_columns(
-            drop_exact=pl.lit(policy.duplicates.exact),
-            drop_near=pl.lit(policy.duplicates.near),
-            open=pl.lit(False),
-            approved_on=pl.lit(""),
-            part=pl.lit(part, pl.UInt32),
-        )
-    )
-
-
-def finish(work: tuple[Tagged, pa.Table], chain: Chain) -> Decided:
-    """Decide on each document of a part, whose duplicates are given, and write what is kept."""
-    tagged, duplicates = work
+    tagged, duplicates, found_cuts = work
     memo = Memo(chain.folder)
-    rows = pl.from_arrow(duplicates)
-    assert isinstance(rows, pl.DataFrame)
+    rows, cuts = pl.DataFrame(duplicates), pl.DataFrame(found_cuts)
     redundant = rows.filter(pl.col("doc_id") != pl.col("survivor_id")).sort("doc_id")
+    policy = chain.policy.duplicates
     decisions = memo.recall(
         {
             "decide": CODE_VERSION,
             "judged": tagged.judged.key,
             "duplicates": redundant.rows(),
+            "most": policy.most_repeated_lines,
+            "cuts": cuts.rows(),
         },
         lambda maker: maker.table(
-            "decisions", [decide(read(memo, tagged.judged), rows).to_arrow()]
+            "decisions", [decide(read(memo, tagged.judged), rows, policy, cuts).to_arrow()]
         ),
     )
     documents = memo.recall(
@@ -235,16 +216,22 @@ def finish(work: tuple[Tagged, pa.Table], chain: Chain) -> Decided:
             "attributes": [rule.measure for rule in _rules(chain.policy)],
             "compression": chain.compression,
         },
-        lambda maker: _write_kept(maker, memo, tagged, decisions, chain),
+        lambda maker: _write_kept(maker, memo, tagged, decisions, cuts, chain),
     )
     return Decided(tagged, decisions, documents)
 
 
-def _write_kept(maker: Maker, memo: Memo, tagged: Tagged, decisions: Made, chain: Chain) -> None:
+def _write_kept(
+    maker: Maker, memo: Memo, tagged: Tagged, decisions: Made, cuts: pl.DataFrame, chain: Chain
+) -> None:
     """Documents and attributes of a part as the Dolma toolkit reads them, line for line alike."""
-    kept = read(memo, decisions, ["kept"])["kept"]
+    decided = read(memo, decisions, ["kept", "n_cut"])
+    kept = decided["kept"]
     if not kept.any():
         return
+    spans: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for doc_id, start, end in cuts.select("doc_id", "start", "end").iter_rows():
+        spans[doc_id].append((start, end))
     name = f"{tagged.part.digest[:16]}.jsonl.{chain.compression}"
     with (
         maker.file(f"documents/{name}") as path,
@@ -254,11 +241,15 @@ def _write_kept(maker: Maker, memo: Memo, tagged: Tagged, decisions: Made, chain
         for batch in read_batches(memo.path(tagged.part.made), ["doc_id", "text", "fields"], 256):
             for row in batch.filter(kept[at : at + batch.num_rows].to_arrow()).to_pylist():
                 fields = orjson.loads(row["fields"]) if row["fields"] else {}
-                out.write(_line({"id": row["doc_id"], "text": row["text"], **fields}))
+                text = without(row["text"], spans[row["doc_id"]])
+                out.write(_line({"id": row["doc_id"], "text": text, **fields}))
             at += batch.num_rows
     measures = list(dict.fromkeys(["n_char", *(rule.measure for rule in _rules(chain.policy))]))
     tags = read(memo, tagged.language, ["doc_id", "language", "confidence", "accepted_share"])
-    tags = tags.hstack(read(memo, tagged.quality, measures)).filter(kept)
+    tags = tags.hstack(read(memo, tagged.quality, measures))
+    if chain.policy.duplicates.cut_repeated_lines:
+        tags = tags.with_columns(decided["n_cut"])
+    tags = tags.filter(kept)
     with (
         maker.file(f"attributes/{TAGGER}/{name}") as path,
         _packing(path, chain.compression) as out,

@@ -1,20 +1,20 @@
 """The tables over all parts, sorted by id in DuckDB, which spills to disk what is too much."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import polars as pl
 import pyarrow as pa
 
+from dsk_assets.filters.join import Duplicates
 from dsk_assets.filters.measures import MEASURES
 from dsk_assets.filters.run.chain import Decided
+from dsk_assets.lake.database import spilling
 from dsk_assets.lake.memo import Memo, whole
 from dsk_assets.lake.tables import write_parquet
 
-MEMORY_LIMIT = "1GB"
 ROW_GROUP = 65_536
+SPILL = ".work/spill"
 
 _ATTRIBUTES: dict[str, pa.DataType] = {
     "id": pa.string(),
@@ -34,16 +34,29 @@ _DECISIONS: dict[str, pa.DataType] = {
     "value": pa.float64(),
     "threshold": pa.float64(),
     "survivor_id": pa.string(),
+    "n_cut": pa.int64(),
 }
-ATTRIBUTES, DUPLICATES, DECISIONS = map(pa.schema, (_ATTRIBUTES, _DUPLICATES, _DECISIONS))
+_CUTS: dict[str, pa.DataType] = {
+    "id": pa.string(),
+    "start": pa.int64(),
+    "end": pa.int64(),
+    "survivor_id": pa.string(),
+}
+ATTRIBUTES, DUPLICATES, DECISIONS, CUTS = map(
+    pa.schema, (_ATTRIBUTES, _DUPLICATES, _DECISIONS, _CUTS)
+)
 
 
-def gather(memo: Memo, decided: Sequence[Decided], duplicates: pl.DataFrame, threads: int) -> None:
-    """Write ``attributes.parquet``, ``duplicates.parquet`` and ``decisions.parquet``."""
-    rows = duplicates.sort("doc_id").rename({"doc_id": "id"}).select(DUPLICATES.names).to_arrow()
-    with whole(memo.folder / "duplicates.parquet") as path:
-        write_parquet(path, [rows], DUPLICATES)
-    with _database(memo, threads) as database:
+def gather(memo: Memo, decided: Sequence[Decided], found: Duplicates, threads: int) -> None:
+    """Write ``attributes``, ``duplicates``, ``decisions`` and ``cuts`` (all ``.parquet``)."""
+    for name, rows, schema in (
+        ("duplicates", found.all(), DUPLICATES),
+        ("cuts", found.all_cuts(), CUTS),
+    ):
+        with whole(memo.folder / f"{name}.parquet") as path:
+            named = (batch.rename_columns(schema.names) for batch in rows)
+            write_parquet(path, _regrouped(named), schema)
+    with spilling(memo.folder / SPILL, threads) as database:
         decisions = [str(memo.path(one.decisions)) for one in decided]
         query = f"SELECT doc_id AS id, {_names(DECISIONS)} FROM read_parquet(?) ORDER BY id"
         _write(database, query, [decisions], memo.folder / "decisions.parquet", DECISIONS)
@@ -61,7 +74,7 @@ def gather(memo: Memo, decided: Sequence[Decided], duplicates: pl.DataFrame, thr
 
 def duplicate_ids(memo: Memo, paths: list[str], threads: int) -> list[tuple[str, int]]:
     """The first id that stands twice: file and record of two places; empty where none does."""
-    with _database(memo, threads) as database:
+    with spilling(memo.folder / SPILL, threads) as database:
         twice = database.execute(
             "SELECT doc_id FROM read_parquet(?) GROUP BY doc_id HAVING count(*) > 1 "
             "ORDER BY doc_id LIMIT 1",
@@ -79,22 +92,6 @@ def duplicate_ids(memo: Memo, paths: list[str], threads: int) -> list[tuple[str,
 
 def _names(schema: pa.Schema) -> str:
     return ", ".join(f'"{name}"' for name in schema.names if name != "id")
-
-
-@contextmanager
-def _database(memo: Memo, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    spill = memo.folder / ".work" / "spill"
-    database = duckdb.connect(
-        config={
-            "memory_limit": MEMORY_LIMIT,
-            "temp_directory": str(spill),
-            "threads": str(threads),
-        }
-    )
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 def _write(

@@ -5,24 +5,22 @@ and write what is kept part by part, and gather the tables. All but the third an
 the engine over parts; results are kept in ``DIR/.work`` so that a killed run goes on where it was.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import polars as pl
-import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from dsk_assets.consortium.policy import Policy
 from dsk_assets.errors import InputError
-from dsk_assets.filters.clusters import CANDIDATE, find_duplicates
 from dsk_assets.filters.decontamination import evaluation_files
-from dsk_assets.filters.recurring import recurring
+from dsk_assets.filters.join import Source, find_duplicates
 from dsk_assets.filters.ruleset import for_policy
 from dsk_assets.filters.run.chain import (
     TAGGER,
@@ -30,14 +28,12 @@ from dsk_assets.filters.run.chain import (
     Compression,
     Decided,
     Tagged,
-    candidates,
     finish,
     read,
     tag,
 )
-from dsk_assets.filters.run.gather import duplicate_ids, gather
+from dsk_assets.filters.run.gather import SPILL, duplicate_ids, gather
 from dsk_assets.filters.run.inputs import Part, blocks, place, read_block
-from dsk_assets.filters.sketches import sketches_in
 from dsk_assets.lake.digests import sha256_file, sha256_set
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo
@@ -59,6 +55,8 @@ class Report:
     characters: int
     kept: int
     characters_kept: int
+    characters_cut: int
+    """Characters of kept documents in lines that were cut out because others have them too."""
     clusters: int
     dropped: dict[str, int]
     """Documents by the rule that dropped them, most first."""
@@ -78,6 +76,8 @@ class Report:
             *(f"  {rule:<32}{count:>12,}" for rule, count in self.dropped.items()),
             "languages: " + _listed(self.languages),
         ]
+        if self.characters_cut:
+            lines.append(f"{self.characters_cut:,} characters cut out: lines that others have too")
         if any(self.normalised.values()):
             lines.append("changed by normalisation: " + _listed(self.normalised))
         return "\n".join(lines)
@@ -105,6 +105,9 @@ def filter_files(
       :data:`~dsk_assets.filters.measures.MEASURES`
     - ``duplicates.parquet``: ``id``, ``cluster_id``, ``survivor_id``, ``similarity``
     - ``decisions.parquet``: ``id``, ``kept``, ``rule``, ``value``, ``threshold``, ``survivor_id``
+      and ``n_cut``, the characters that were cut out of it
+    - ``cuts.parquet``: ``id``, ``start``, ``end`` of the lines that were cut out of a kept document
+      because ``survivor_id`` has them too, where the policy asks for that
     - ``documents/`` and ``attributes/dsk/``: the kept documents in the layout of the Dolma toolkit
 
     Documents that have word sequences in common with the evaluation sets in the folder
@@ -136,14 +139,16 @@ def filter_files(
         _demand_unique(memo, parts, engine)
         tagging = map_parts(partial(tag, chain=chain), parts, executor)
         tagged = list(track(tagging, "tag", total=len(parts), unit="parts"))
-        duplicates = _duplicates(tagged, memo, policy)
-        work = zip(tagged, _by_part(duplicates, len(parts)), strict=True)
-        deciding = map_parts(partial(finish, chain=chain), work, executor)
-        decided = list(track(deciding, "decide", total=len(parts), unit="parts"))
-        gather(memo, decided, duplicates.drop("part"), engine.workers)
+        sources = (_source(one, memo, policy) for one in track(tagged, "duplicates", unit="parts"))
+        with find_duplicates(sources, folder / SPILL, engine.workers) as duplicates:
+            work = ((one, duplicates.of(n), duplicates.cuts_of(n)) for n, one in enumerate(tagged))
+            deciding = map_parts(partial(finish, chain=chain), work, executor)
+            decided = list(track(deciding, "decide", total=len(parts), unit="parts"))
+            gather(memo, decided, duplicates, engine.workers)
+            clusters = duplicates.counts["clusters"]
         kept = (made for one in decided for made in one.made)
         memo.forget_others(kept, (RECEIPTS, RESULTS, "documents", f"attributes/{TAGGER}"))
-        return _report(len(paths), decided, memo, duplicates)
+        return _report(len(paths), decided, memo, clusters)
 
 
 @contextmanager
@@ -158,6 +163,7 @@ def _own(folder: Path) -> Iterator[None]:
     work.chmod(0o700)
     try:
         with FileLock(work / "lock", timeout=0):
+            shutil.rmtree(folder / SPILL, ignore_errors=True)
             yield
     except Timeout:
         raise InputError(f"another run is writing to {folder} — wait for it to end") from None
@@ -190,34 +196,19 @@ def _demand_unique(memo: Memo, parts: Sequence[Part], engine: Engine) -> None:
         )
 
 
-def _duplicates(tagged: Sequence[Tagged], memo: Memo, policy: Policy) -> pl.DataFrame:
-    """The duplicates among what the policy keeps, each with the number of its ``part``."""
-    empty = pl.DataFrame(schema={**CANDIDATE, "part": pl.UInt32})
-    paths = [memo.path(one.signature) for one in tagged]
-    work = zip(tagged, recurring(paths), strict=True)
-    numbered = track(enumerate(work), "duplicates", total=len(tagged), unit="parts")
-    found = [candidates(*one, memo, policy, number) for number, one in numbered]
-    every = pl.concat([empty, *(rows.select(empty.columns) for rows in found)])
-    part_of = every.select("doc_id", "part")
-    sketches = partial(sketches_in, paths)
-    duplicates = find_duplicates(every.drop("part"), sketches)
-    return duplicates.join(part_of, on="doc_id", maintain_order="left")
+def _source(tagged: Tagged, memo: Memo, policy: Policy) -> Source:
+    """A part, all donated alike: the survivor of a cluster is the one with the lowest id."""
+    kept = read(memo, tagged.judged, ["stage"])["stage"] == ""
+    return Source(memo.path(tagged.signature), kept, policy.duplicates)
 
 
-def _by_part(duplicates: pl.DataFrame, parts: int) -> Iterator[pa.Table]:
-    """The duplicates of each part, in the order of the parts."""
-    rows = duplicates.sort("part", "doc_id")
-    starts = np.searchsorted(rows["part"].to_numpy(), np.arange(parts + 1))
-    for start, stop in pairwise(starts):
-        yield rows[start:stop].drop("part").to_arrow()
-
-
-def _report(files: int, decided: Sequence[Decided], memo: Memo, duplicates: pl.DataFrame) -> Report:
-    kept = characters_kept = 0
+def _report(files: int, decided: Sequence[Decided], memo: Memo, clusters: int) -> Report:
+    kept = characters_kept = cut = 0
     dropped: Counter[str] = Counter()
     languages: Counter[str] = Counter()
     for one in decided:
-        rows = read(memo, one.decisions, ["kept", "rule", "n_char"])
+        rows = read(memo, one.decisions, ["kept", "rule", "n_char", "n_cut"])
+        cut += int(rows["n_cut"].sum())
         kept += int(rows["kept"].sum())
         characters_kept += int(rows.filter("kept")["n_char"].sum())
         dropped.update(rows.filter(~pl.col("kept"))["rule"].to_list())
@@ -232,8 +223,9 @@ def _report(files: int, decided: Sequence[Decided], memo: Memo, duplicates: pl.D
         documents=sum(part.documents for part in parts),
         characters=sum(part.characters for part in parts),
         kept=kept,
-        characters_kept=characters_kept,
-        clusters=duplicates["cluster_id"].n_unique(),
+        characters_kept=characters_kept - cut,
+        characters_cut=cut,
+        clusters=clusters,
         dropped=_most_first(dropped),
         languages=_most_first(languages),
         normalised=_most_first(normalised),

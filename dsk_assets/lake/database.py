@@ -1,0 +1,32 @@
+"""Tables larger than memory: a DuckDB database that puts aside on disk what is too much."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+MEMORY_LIMIT = "1GB"
+
+
+@contextmanager
+def spilling(scratch: Path, threads: int = 1) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of its own for the block; what it puts aside lies in the folder *scratch*."""
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": folder,
+            "threads": str(threads),
+        }
+        with duckdb.connect(config=config) as database:
+            yield database
+
+
+def insert(database: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Add *rows* to *table*, whose columns are theirs."""
+    database.register("arriving", rows)
+    database.execute(f"INSERT INTO {table} BY NAME FROM arriving")
+    database.unregister("arriving")
