@@ -173,7 +173,7 @@ families = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(families, st.randoms(use_true_random=False))
 def test_clusters_are_those_of_taking_documents_one_by_one_in_any_order(
     drawn: list[tuple[int, int, bool]], shuffler: random.Random

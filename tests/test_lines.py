@@ -57,7 +57,7 @@ def found(texts: Sequence[str], *policies: DuplicatesPolicy, order: int = 1) -> 
 letters = st.lists(st.lists(st.sampled_from(LINES), max_size=6).map("\n".join), max_size=5)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(letters, st.sampled_from([0.0, 0.4, 0.9]), st.booleans())
 def test_every_line_stays_in_one_document_at_least_whatever_is_cut_or_dropped(
     texts: list[str], most: float, cut: bool

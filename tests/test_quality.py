@@ -22,6 +22,7 @@ from dsk_assets.settings import load_settings
 from tests.support import DONATION, admit, documents, seed
 
 CONTROL = Path(__file__).parent / "data" / "danish_control.jsonl"
+PUBLISHED = ("gopher-v1", "c4-v1", "fineweb2-dan-v1", "dfm-2024-v1", "dfm-2025-v1")
 PROSE = (
     "Der var engang en gammel mølle, som stod på en bakke uden for byen. Hver morgen gik mølleren "
     "op ad stien for at se, om vinden var god. Han havde boet der hele sit liv, og han kendte "
@@ -144,10 +145,7 @@ def test_sentences_are_counted_in_the_lines_that_c4_keeps() -> None:
     assert row["dup_paragraph_share"] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["gopher-v1", "c4-v1", "fineweb2-dan-v1", "dfm-2024-v1", "dfm-2025-v1", "danish-prose-v1"],
-)
+@pytest.mark.parametrize("name", [*PUBLISHED, "danish-prose-v1"])
 def test_every_published_rule_set_passes_plain_prose_and_stops_junk(name: str) -> None:
     broken = [rule.broken().alias(rule.id) for rule in load(name).rules]
     junk = "Lorem ipsum { 17 33 12 8 } " * 80
@@ -156,16 +154,54 @@ def test_every_published_rule_set_passes_plain_prose_and_stops_junk(name: str) -
     assert measured.select(pl.any_horizontal(broken)).to_series().to_list() == [False, True]
 
 
+def control(register: str, passages: int = 1) -> pl.Series:
+    """The clean Danish control set, in documents of so many *passages* of one source."""
+    rows = [json.loads(line) for line in CONTROL.open(encoding="utf-8")]
+    by_source: dict[str, list[str]] = {}
+    for row in rows:
+        if row["register"] == register:
+            by_source.setdefault(row["source"], []).append(row["text"])
+    return pl.Series(
+        "\n\n".join((texts + texts)[place : place + passages])
+        for texts in by_source.values()
+        for place in range(len(texts))
+    )
+
+
+def dropped_by(rules: str, texts: pl.Series) -> pl.DataFrame:
+    """Which rules each of *texts* breaks, of those that break any."""
+    broken = [rule.broken().alias(rule.id) for rule in load(rules).rules]
+    return measure(texts).select(broken).filter(pl.any_horizontal(pl.all()))
+
+
 @pytest.mark.parametrize(
     ("register", "rules"), [("prose", "danish-prose-v1"), ("formulaic", "danish-records-v1")]
 )
 def test_under_half_a_percent_of_clean_danish_is_dropped(register: str, rules: str) -> None:
-    passages = [json.loads(line) for line in CONTROL.open(encoding="utf-8")]
-    chosen = pl.Series([row["text"] for row in passages if row["register"] == register])
-    broken = [rule.broken().alias(rule.id) for rule in load(rules).rules]
-    dropped = measure(chosen).filter(pl.any_horizontal(broken))
+    chosen = control(register)
     assert len(chosen) >= 60
-    assert dropped.height / len(chosen) < 0.005
+    assert dropped_by(rules, chosen).height / len(chosen) < 0.005
+
+
+@pytest.mark.parametrize("rules", PUBLISHED)
+def test_published_sets_drop_under_half_a_percent_of_clean_danish_of_some_length(
+    rules: str,
+) -> None:
+    chosen = control("prose", passages=2)
+    assert len(chosen) == 200
+    assert dropped_by(rules, chosen).height / len(chosen) < 0.005
+
+
+@pytest.mark.parametrize("rules", PUBLISHED)
+def test_of_short_passages_published_sets_drop_only_what_has_under_five_sentences(
+    rules: str,
+) -> None:
+    """C4 demands five whole sentences, which a passage of 900 characters need not have."""
+    broken = dropped_by(rules, control("prose"))
+    demands = any(rule.id == "sentences" for rule in load(rules).rules)
+    others = broken.drop("sentences") if demands else broken
+    assert others.filter(pl.any_horizontal(pl.all())).is_empty()
+    assert bool(broken.height) == demands
 
 
 @pytest.mark.parametrize(

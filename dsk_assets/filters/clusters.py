@@ -28,7 +28,7 @@ SURVIVORS = 64
 _PAIRS = 65_536
 """Pairs compared at once."""
 
-_ALIKE = ("place", "survivor", "similarity")
+_ALIKE = ["place", "survivor", "similarity"]
 
 _EXACT = """
 CREATE TABLE first_of AS

@@ -61,10 +61,14 @@ def _work(
     return pq.ParquetFile(memo.path(made)).read()
 
 
+Work = tuple[pa.Schema, Callable[[pa.RecordBatch, Words], pa.Table]]
+"""What makes a table with this schema of documents and their words."""
+
+
 def tables_of(
     path: Path,
     columns: list[str],
-    works: Mapping[str, tuple[pa.Schema, Callable[[pa.RecordBatch, Words], pa.Table]]],
+    works: Mapping[str, Work],
 ) -> dict[str, pa.Table]:
     """The table that each of *works* makes of a part, by name; words are split once for all."""
     made: dict[str, list[pa.Table]] = {

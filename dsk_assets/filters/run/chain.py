@@ -25,7 +25,7 @@ from dsk_assets.filters import decontamination, language, quality, signatures
 from dsk_assets.filters.decisions import decide
 from dsk_assets.filters.decontamination import Evaluations, load_evaluations, overlap_part
 from dsk_assets.filters.lines import without
-from dsk_assets.filters.parts import tables_of
+from dsk_assets.filters.parts import Work, tables_of
 from dsk_assets.filters.ruleset import Rule, for_policy
 from dsk_assets.filters.run.inputs import Part
 from dsk_assets.filters.verdicts import judge
@@ -118,9 +118,10 @@ def tag(part: Part, chain: Chain) -> Tagged:
 
     @cache
     def by_words() -> dict[str, pa.Table]:
-        works = {
+        sign = partial(signatures.sign_batch, lines=lines)
+        works: dict[str, Work] = {
             "quality": (quality.SCHEMA, quality.measure_batch),
-            "signature": (signatures.SCHEMA, partial(signatures.sign_batch, lines=lines)),
+            "signature": (signatures.SCHEMA, sign),
         }
         return tables_of(path, ["doc_id", "donation_id", "text"], works)
 
