@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from dsk_assets.filters.measures import MEASURES, STOP_WORDS, measure
 from dsk_assets.filters.quality import quality
 from dsk_assets.filters.ruleset import for_policy, load
 from dsk_assets.filters.signatures import signatures
-from dsk_assets.filters.words import hash_words, words_of
+from dsk_assets.filters.words import among, hash_words, words_of
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import load_settings
 from tests.support import DONATION, admit, documents, seed
@@ -109,6 +110,30 @@ def test_words_have_the_same_hash_on_every_machine() -> None:
         int(value) for value in words_of(pl.Series(["Og! ÆBLE"])).hash
     ]
     assert int(hash_words(["dansk"])[0]) == 8296586424919747227
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("ab_ \n.,é“\u0301日1Å_ß İΣς\x00\xa0٣²"), max_size=30), max_size=5
+    )
+)
+def test_words_are_runs_of_letters_marks_digits_and_underscores(batch: list[str]) -> None:
+    texts = pl.Series(batch, dtype=pl.String)
+    plain = texts.str.to_lowercase().str.replace_all(r"[^\pL\pM0-9_]+|__+", " ")
+    expected = [[word for word in text.split(" ") if word] for text in plain]
+    words = words_of(texts)
+    assert words.counts.tolist() == [len(some) for some in expected]
+    flat = [word for some in expected for word in some]
+    assert words.chars.tolist() == [len(word) for word in flat]
+    assert words.hash.tolist() == [int(hash_words([word])[0]) for word in flat]
+    assert words.has_letter.tolist() == [any(c > "_" for c in word) for word in flat]
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=30), st.lists(st.integers(0, 29), max_size=5))
+def test_hashes_are_found_among_few_others(hashes: list[int], chosen: list[int]) -> None:
+    few = sorted({hashes[place] for place in chosen if place < len(hashes)})
+    places = among(np.array(hashes, np.uint64), np.array(few, np.uint64))
+    assert places.tolist() == [at for at, value in enumerate(hashes) if value in few]
 
 
 def test_lines_and_stop_words() -> None:

@@ -17,13 +17,11 @@ UNDETERMINED = "und"
 
 _CODES = ("DA", "NB", "NN", "SV", "IS", "DE", "EN", "NL", "FR")
 _KNOWN = frozenset(code.lower() for code in _CODES)
-_CHARS = 600
-"""As much of a piece as is read; more does not make it surer."""
 
 
 def second_pass(text: str, first: str, confidence: float) -> tuple[str, float]:
     """The language of *text* and how sure that is, where the *first* guess is unsure."""
-    best = _lingua().compute_language_confidence_values(text[:_CHARS])[0]
+    best = _lingua().compute_language_confidence_values(text)[0]
     if best.value == 0 or (first != UNDETERMINED and first not in _KNOWN):
         return first, confidence
     language = best.language.iso_code_639_1.name.lower()

@@ -19,7 +19,7 @@ from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/language"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 _PARAGRAPH: dict[str, pa.DataType] = {
     "start": pa.int64(),
     "end": pa.int64(),

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from dsk_assets.filters.repetition import DUPLICATE_N, TOP_N, Floats, repetition
-from dsk_assets.filters.words import Bools, Ints, Words, hash_words, words_of
+from dsk_assets.filters.words import Bools, Ints, Words, among, hash_words, words_of
 
 STOP_WORDS = (
     *("i", "og", "af", "en", "til", "er", "den", "at", "som", "på"),
@@ -126,9 +126,11 @@ def _per_document(words: Words, values: Ints | Bools) -> Floats:
 
 def _stop_words(words: Words) -> Floats:
     """How many different stop words each document has."""
-    found = np.isin(words.hash, hash_words(STOP_WORDS))
-    pairs = pl.DataFrame({"document": words.document[found], "word": words.hash[found]}).unique()
-    return np.bincount(pairs["document"], minlength=words.documents).astype(np.float64)
+    stop_words = np.sort(hash_words(STOP_WORDS))
+    found = among(words.hash, stop_words)
+    seen = np.zeros((words.documents, len(stop_words)), np.bool_)
+    seen[words.document[found], np.searchsorted(stop_words, words.hash[found])] = True
+    return seen.sum(axis=1).astype(np.float64)
 
 
 def _lines(texts: pl.Series) -> dict[str, pl.Series]:
@@ -138,7 +140,7 @@ def _lines(texts: pl.Series) -> dict[str, pl.Series]:
     in_c4 = (
         line.str.contains(_C4_LINE_END)
         & ~line.str.contains(_ELLIPSIS)
-        & (line.str.count_matches(r"\s+") >= 2)
+        & line.str.contains(r"\s\S+\s")
         & ~line.str.contains(_C4_UNWANTED)
     )
     sums = (

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from dsk_assets.filters.words import Ints, UInt64s, Words, mix
+from dsk_assets.filters.words import Ints, UInt64s, Words, among, mix
 
 TOP_N = (2, 3, 4)
 DUPLICATE_N = (5, 6, 7, 8, 9, 10)
@@ -35,7 +35,8 @@ def repetition(words: Words, n_char: Ints) -> dict[str, Floats]:
         places = places[places + n <= len(words.hash)]
         places = places[words.document[places] == words.document[places + n - 1]]
         hashes = words.ngram_hashes(n, places) ^ own[words.document[places]]
-        repeated = pl.Series(hashes).is_duplicated().to_numpy()
+        ordered = np.sort(hashes)
+        repeated = among(hashes, ordered[1:][ordered[1:] == ordered[:-1]])
         places, hashes = places[repeated], hashes[repeated]
         if n in TOP_N:
             covered = _top(words, n, places, hashes)

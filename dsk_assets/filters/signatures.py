@@ -111,7 +111,7 @@ def sign_batch(batch: pa.RecordBatch, words: Words, lines: bool = False) -> pa.T
 
 def text_digests(texts: pl.Series) -> list[str]:
     """SHA-256 of each text in lower case with every run of white space made one space."""
-    plain = texts.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    plain = texts.str.to_lowercase().str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
     return [hashlib.sha256(text.encode()).hexdigest() for text in plain]
 
 

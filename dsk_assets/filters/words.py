@@ -7,17 +7,24 @@ no word, and a placeholder such as ``<DK_CPR>`` or ``<PERSON_1>`` is one. Words 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 UInt64s = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)
+_STRINGS = pa.large_string()
+_TO_SPACES = bytes(
+    byte if byte > 0x7F or chr(byte).isalnum() or chr(byte) == "_" else ord(" ")
+    for byte in range(256)
+)
 _POWERS = np.multiply.accumulate(np.full(4096, _BASE, np.uint64))
 
 
@@ -66,17 +73,27 @@ def mix(value: UInt64s) -> UInt64s:
     return value ^ (value >> np.uint64(31))
 
 
+def among(hashes: UInt64s, few: UInt64s) -> Ints:
+    """Where those of *hashes* stand that are among *few*, which rise.
+
+    Most that are not tell so by their first bits.
+    """
+    likely = np.zeros(1 << 20, np.bool_)
+    likely[few >> np.uint64(44)] = True
+    places = np.flatnonzero(likely[hashes >> np.uint64(44)])
+    found = hashes[places]
+    return np.asarray(places[few[np.searchsorted(few[:-1], found)] == found])
+
+
 def words_of(texts: pl.Series) -> Words:
     """The words of *texts*, one text a document."""
-    spaced = texts.str.to_lowercase().str.replace_all(r"[^\pL\pM0-9_]+|__+", " ").fill_null("")
-    words = (
-        pl.DataFrame({"document": np.arange(len(texts)), "word": spaced.str.split(" ")})
-        .explode("word")
-        .filter(pl.col("word").str.len_bytes() > 0)
-    )
-    encoded = words["word"].to_arrow().cast(pa.large_string()).dictionary_encode()
-    vocabulary, word = pl.Series(encoded.dictionary, dtype=pl.String), encoded.indices.to_numpy()
-    document = words["document"].to_numpy()
+    parts = pc.split_pattern(_spaced(texts), " ")
+    encoded = parts.flatten().dictionary_encode()
+    vocabulary = pl.Series(encoded.dictionary, dtype=pl.String).replace("", " ")
+    part = encoded.indices.to_numpy()
+    is_word = (vocabulary != " ").to_numpy()[part]
+    document = np.repeat(np.arange(len(texts)), np.diff(parts.offsets.to_numpy()))[is_word]
+    word = part[is_word]
     return Words(
         document=document,
         hash=hash_strings(vocabulary)[word],
@@ -84,6 +101,19 @@ def words_of(texts: pl.Series) -> Words:
         has_letter=vocabulary.str.contains(r"[a-z]|[^\x00-\x7f]").to_numpy()[word],
         starts=np.searchsorted(document, np.arange(len(texts) + 1)).astype(np.int64),
     )
+
+
+def _spaced(texts: pl.Series) -> "pa.Array[Any]":
+    """*texts* in lower case, with a space for each character that is in no word.
+
+    What is not ASCII and rare goes first; a table of bytes does the rest at memory's speed.
+    """
+    lowered = texts.fill_null("").str.to_lowercase()
+    array = lowered.str.replace_all(r"[^\pL\pM\x00-\x7f]+|__+", " ").to_arrow().cast(_STRINGS)
+    _, places, data = array.buffers()
+    spaced = pa.py_buffer(bytes(data or b"").translate(_TO_SPACES))
+    buffers = [None, places, spaced]
+    return pa.Array.from_buffers(_STRINGS, len(array), buffers, offset=array.offset)
 
 
 def hash_words(words: Sequence[str]) -> UInt64s:
@@ -95,7 +125,7 @@ def hash_strings(strings: pl.Series) -> UInt64s:
     """A polynomial over the bytes of each string, none of them empty, modulo 2^64, then mixed."""
     if not len(strings):
         return np.zeros(0, np.uint64)
-    array = strings.to_arrow().cast(pa.large_string())
+    array = strings.to_arrow().cast(_STRINGS)
     _, places, data = array.buffers()
     assert places is not None and data is not None
     edges = np.frombuffer(memoryview(places), np.int64)[array.offset :][: len(array) + 1]
