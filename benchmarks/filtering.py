@@ -34,6 +34,7 @@ import polars as pl
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
+from disagreement import cause  # noqa: E402
 from labelled import shingles, write  # noqa: E402
 
 POLICY = "name: default\nversion: '1.0'\nquality:\n  rules: dfm-2025-v1\n"
@@ -147,7 +148,7 @@ def compare(megabytes: float, workers: int, datatrove: str, lid: str, folder: Pa
         other, near_other, one, near_one = costs.values()
         click.echo(f"\nchain: {other.cpu / one.cpu:.1f} times less CPU")
         click.echo(f"near-duplicates: {near_other.cpu / near_one.cpu:.1f} times less CPU\n")
-        _tell_agreement(own / "own", kept / "chain", gold)
+        _tell_agreement(own / "own", kept / "chain", gold, texts)
         dropped = {
             "this project": set(pl.read_parquet(own / "near" / "dropped.parquet")["doc_id"]),
             "datatrove": set(texts) - _ids(kept / "duplicates" / "unique"),
@@ -173,8 +174,13 @@ def _ids(folder: Path) -> set[str]:
     return {json.loads(line)["id"] for path in files for line in path.open(encoding="utf-8")}
 
 
-def _tell_agreement(own: Path, theirs: Path, gold: Mapping[str, Mapping[str, object]]) -> None:
-    """How often both decide alike on a document alone, before duplicates, and which rules differ.
+def _tell_agreement(
+    own: Path,
+    theirs: Path,
+    gold: Mapping[str, Mapping[str, object]],
+    texts: Mapping[str, str],
+) -> None:
+    """How often both decide alike on a document alone, before duplicates, and why they do not.
 
     datatrove's reason is that of the filter which dropped the document, ours the first rule.
     """
@@ -192,19 +198,22 @@ def _tell_agreement(own: Path, theirs: Path, gold: Mapping[str, Mapping[str, obj
         equal["all documents"].append(same)
         equal[str(labels["kind"])].append(same)
         if not same:
-            differing[str(labels["kind"]), mine[name], reasons[name]] += 1
+            rules = mine[name], reasons[name]
+            differing[*rules, cause(texts[name], labels, *rules)] += 1
     click.echo("| decided alike | documents | share |\n|---|---:|---:|")
     for kind, alike in equal.items():
         click.echo(f"| {kind} | {len(alike):,} | {np.mean(alike):.4f} |")
-    click.echo("\n| decided otherwise | this project | datatrove | documents |\n|---|---|---|---:|")
-    for (kind, one, other), count in differing.most_common(20):
-        click.echo(f"| {kind} | {one} | {other} | {count:,} |")
+    click.echo("\n| this project | datatrove | why | documents |\n|---|---|---|---:|")
+    for (one, other, why), count in differing.most_common():
+        click.echo(f"| {one} | {other} | {why} | {count:,} |")
 
 
 def _reasons(folder: Path) -> dict[str, str]:
     """Which filter of datatrove dropped each document, and what it said."""
     return {
-        row["id"]: f"{path.parent.name}: {row['metadata'].get('filter_reason', '-')}"
+        row[
+            "id"
+        ]: f"{path.parent.name}: {row['metadata'].get('filter_reason', 'Danish below 0.65')}"
         for path in folder.glob("*/*.jsonl")
         for row in map(json.loads, path.open(encoding="utf-8"))
     }
