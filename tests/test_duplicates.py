@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsk_assets.consortium.policy import DuplicatesPolicy
-from dsk_assets.errors import NotAdmittedError
+from dsk_assets.errors import EngineError, NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.filters import join
 from dsk_assets.filters.clusters import THRESHOLD
@@ -21,6 +21,7 @@ from dsk_assets.filters.join import Source
 from dsk_assets.filters.join import find_duplicates as find_in
 from dsk_assets.filters.signatures import BANDS, SKETCH, sign, sign_part, signatures, text_digests
 from dsk_assets.filters.sketches import Sketches
+from dsk_assets.lake.database import spilling
 from dsk_assets.lake.store import Zone
 from dsk_assets.lake.tables import write_parquet
 from tests.support import DONATION, admit, documents, seed
@@ -291,6 +292,46 @@ def test_only_documents_that_are_kept_so_far_are_considered(tmp_path: Path) -> N
         }  # fmt: skip
         assert found.counts == {"documents": 7, "clusters": 3, "exact": 4, "near": 0, "lines": 0}
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def many(folder: Path, count: int, part: int = 0) -> Source:
+    """Invented signatures, a third of them near-duplicates of the one before."""
+    numbers = np.random.default_rng(part)
+    bands = numbers.integers(0, 2**63, (count, BANDS), np.uint64)
+    shingles = np.sort(numbers.integers(0, 2**32, (count, 50), np.uint32), axis=1)
+    for copy in range(1, count, 3):
+        bands[copy, :9], shingles[copy] = bands[copy - 1, :9], shingles[copy - 1]
+    columns = {
+        "doc_id": [f"{part}-{number:06}" for number in numbers.permutation(count)],
+        "text_sha256": [f"{part * count + number:064x}" for number in range(count)],
+        "bands": [row.tobytes() for row in bands],
+        "shingles": [row.tobytes() for row in shingles],
+    }
+    write_parquet(folder / "many.parquet", [pa.table(columns, _SIGNED)], _SIGNED)
+    return Source(folder / "many.parquet", pl.Series([True] * count), DuplicatesPolicy())
+
+
+def test_with_little_memory_the_same_is_found_by_way_of_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = many(tmp_path, 60_000)
+    with find_in([source], tmp_path / "scratch") as found:
+        expected = found.of(0)
+        assert found.counts["near"] == 20_000
+    monkeypatch.setattr("dsk_assets.lake.database.MEMORY_LIMIT", "24MB")
+    with find_in([source], tmp_path / "scratch") as found:
+        assert found.of(0).equals(expected)
+        assert sum(path.stat().st_size for path in (tmp_path / "scratch").rglob("*")) > 1_000_000
+
+
+def test_a_full_disk_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsk_assets.lake.database.MEMORY_LIMIT", "24MB")
+    with (
+        pytest.raises(EngineError, match="scratch has no room"),
+        spilling(tmp_path / "scratch") as d,
+    ):
+        d.execute("SET max_temp_directory_size = '1MB'")
+        d.execute("CREATE TABLE numbers AS SELECT random() AS number FROM range(20_000_000)")
 
 
 def test_a_signature_does_not_depend_on_the_other_documents_or_on_the_process() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from dsk_assets.consortium.policy import Policy, QualityPolicy
 from dsk_assets.filters.run.run import filter_files
+from dsk_assets.settings import PROJECT_ROOT
 from tests.filter_inputs import SENTENCES, kept_documents, rows, write_lines
 
 FULL = pytest.mark.scale
@@ -90,6 +91,51 @@ def test_memory_does_not_grow_with_the_number_of_parts(tmp_path: Path):
     many = write_lines(tmp_path / "many.jsonl", _letters(10_000))
     least = peak_megabytes(few, tmp_path / "a")
     assert peak_megabytes(many, tmp_path / "b") <= 1.1 * least
+
+
+JOIN = """
+import sys, tempfile, threading
+from pathlib import Path
+from dsk_assets.filters.join import find_duplicates
+from dsk_assets.lake import database
+from tests.test_duplicates import many
+
+database.MEMORY_LIMIT = "100MB"
+end, most = threading.Event(), [0]
+
+def look():
+    while not end.wait(0.02):
+        status = Path("/proc/self/status").read_text()
+        most[0] = max(most[0], int(status.split("RssAnon:")[1].split()[0]))
+
+with tempfile.TemporaryDirectory() as name:
+    sources = []
+    for part in range(int(sys.argv[1])):
+        (Path(name) / str(part)).mkdir()
+        sources.append(many(Path(name) / str(part), 20_000, part))
+    looking = threading.Thread(target=look)
+    looking.start()
+    with find_duplicates(sources, Path(name) / "scratch") as found:
+        assert found.counts["near"] == 6667 * len(sources)
+    end.set()
+    looking.join()
+print(most[0] // 1024)
+"""
+
+
+@FULL
+def test_memory_of_the_search_for_duplicates_does_not_grow_with_them():
+    """Four times the documents, a third of them duplicates: the same peak within 15 %."""
+    few, many = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", JOIN, parts],
+                capture_output=True, text=True, check=True, cwd=PROJECT_ROOT,
+            ).stdout
+        )
+        for parts in ("10", "40")
+    )  # fmt: skip
+    assert many <= 1.15 * few
 
 
 def _letters(count: int) -> Iterator[dict[str, Any]]:

@@ -72,8 +72,10 @@ def run(
     """Filter the documents in FILES: JSON lines (also .gz, .zst) or Parquet with id and text.
 
     Writes to the folder OUT: attributes.parquet (language and each measure of quality),
-    duplicates.parquet, decisions.parquet (one row a document: kept, or which rule dropped it), and
-    the kept documents with their attributes in the layout of the Dolma toolkit.
+    duplicates.parquet, decisions.parquet (one row a document: kept, or which rule dropped it),
+    cuts.parquet (lines that were cut out because another document has them too, where the policy
+    says duplicates: {cut_repeated_lines: true}), and the kept documents with their attributes in
+    the layout of the Dolma toolkit.
 
     A run that was ended goes on where it was when it is started again. A part of the input is
     worked again only when its bytes, the code or the policy have changed.

@@ -21,6 +21,7 @@ from dsk_assets.consortium.policy import DuplicatesPolicy
 from dsk_assets.filters import clusters, lines
 from dsk_assets.filters.signatures import BANDS
 from dsk_assets.lake.database import insert, spilling
+from dsk_assets.lake.progress import track
 from dsk_assets.lake.tables import read_batches
 
 _ROWS = 65_536
@@ -203,7 +204,8 @@ def _rank(database: duckdb.DuckDBPyConnection) -> None:
     ``place`` counts them in that order, so that of two documents the preferred one comes first.
     """
     database.execute("CREATE TABLE sharing (number BIGINT)")
-    for key in ("text_sha256", *(f"band{number}" for number in range(BANDS))):
+    keys = ["text_sha256", *(f"band{number}" for number in range(BANDS))]
+    for key in track(keys, "who shares what", unit="columns"):
         database.execute(
             "INSERT INTO sharing SELECT number FROM document SEMI JOIN "
             f"(SELECT {key} FROM document GROUP BY {key} HAVING count(*) > 1) USING ({key})"
