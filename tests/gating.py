@@ -172,6 +172,7 @@ def shard(
     *,
     kept: tuple[bool, ...] = (True, True, True),
     n_char: int = 60,
+    n_cut: int = 0,
     tokens: tuple[int, int] = (40, 20),
     sha256: str | None = None,
     donation: str = DONATION,
@@ -179,7 +180,8 @@ def shard(
 ) -> Snapshot:
     """Shards of three documents, with the search and the decisions that kept them."""
     redaction = redact(catalog, donation, redacted)
-    decisions = pa.table({"doc_id": list(TEXTS), "kept": list(kept), "n_char": [n_char] * 3})
+    sizes = {"n_char": [n_char] * 3, "n_cut": [n_cut] * 3}
+    decisions = pa.table({"doc_id": list(TEXTS), "kept": list(kept), **sizes})
     seed(catalog, "filtering/decisions", donation, tables={"decision": decisions})
     contents = [np.arange(40, dtype=np.uint16).tobytes(), np.ones(20, np.uint16).tobytes()]
     table = pa.table(

@@ -207,7 +207,7 @@ def _decision(identifier: str, doc_id: str, fate: str) -> dict[str, Any]:
     return {
         "doc_id": doc_id, "donation_id": identifier, "kept": fate == "kept",
         "stage": stages[fate], "rule": rules[fate], "value": 1.0, "threshold": 2.0,
-        "survivor_id": None, "n_char": 10,
+        "survivor_id": None, "n_char": 10, "n_cut": 0,
     }  # fmt: skip
 
 

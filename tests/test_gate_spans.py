@@ -50,13 +50,17 @@ def test_every_token_belongs_to_one_kept_document(
     assert admission.decision(verdict).admitted is (not expected)
 
 
-@pytest.mark.parametrize(("n_char", "actual"), [(40, 2.0), (60, 3.0), (90, 4.5)])
-def test_unusual_characters_per_token_are_warned_of(catalog: Catalog, n_char: int, actual: float):
-    shard(catalog, n_char=n_char)
+@pytest.mark.parametrize(
+    ("n_char", "n_cut", "actual"), [(40, 0, 2.0), (60, 0, 3.0), (90, 0, 4.5), (90, 30, 3.0)]
+)
+def test_unusual_characters_per_token_are_warned_of(
+    catalog: Catalog, n_char: int, n_cut: int, actual: float
+):
+    shard(catalog, n_char=n_char, n_cut=n_cut)
     decided = judged(catalog, "spans")
     assert decided.admitted
     assert decided.findings[-1].actual == actual
-    assert decided.findings[-1].passed is (n_char == 60)
+    assert decided.findings[-1].passed is (actual == 3.0)
 
 
 @given(

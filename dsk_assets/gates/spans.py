@@ -7,7 +7,7 @@ from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.gates.judging import finished, judge, one_row, ratio, scan, started, unmatched
 from dsk_assets.gates.suites import Measures
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 REDACTION = "filtering/personal_data"
 TOKENS = "tokens/"
 """Where the shard files lie in a materialisation of ``corpus/shards``."""
@@ -20,7 +20,8 @@ def spans(catalog: Catalog, donation: str) -> Snapshot:
     redaction = redaction_of(catalog, shards)
 
     def measure() -> Measures:
-        kept = scan(decisions, "decision").filter(pl.col("kept")).select("doc_id", "n_char")
+        left = pl.col("n_char") - pl.col("n_cut")
+        kept = scan(decisions, "decision").filter("kept").select("doc_id", n_char=left)
         return {
             **file_measures(shards),
             **token_measures(scan(shards, "shard"), scan(shards, "shard_span")),
