@@ -1,9 +1,8 @@
 """The search for duplicates over all documents at once, in bounded memory.
 
-It reads signatures, never texts, and works in tables of a database (DuckDB) that holds
-a gigabyte and puts aside on disk whatever is more. What grows with the corpus is the
-disk that it takes, and the time. Almost all documents share neither digest nor band with another:
-they are let go of first.
+It reads signatures, never texts, and works in tables of a database (DuckDB) that holds a gigabyte
+and sets aside on disk whatever is more: what grows with the corpus is the disk that it takes, and
+the time. Almost all documents share neither digest nor band with another: they are let go of first.
 """
 
 from collections.abc import Iterable, Iterator
@@ -83,7 +82,8 @@ class Duplicates:
     def counts(self) -> dict[str, int]:
         """Documents considered, clusters, and documents dropped by kind."""
         one = self._database.execute(
-            "SELECT (SELECT count(*) FROM document), count(DISTINCT cluster_id), "
+            "SELECT (SELECT count(*) FROM document), "
+            "(SELECT count(*) FROM (SELECT DISTINCT cluster_id FROM found)), "
             "count(*) FILTER (kind = 'exact' AND doc_id <> survivor_id), "
             "count(*) FILTER (kind = 'near' AND doc_id <> survivor_id), "
             "count(*) FILTER (kind = 'lines') FROM found"
@@ -178,12 +178,10 @@ _SIGNATURE = ["doc_id", "text_sha256", "bands"]
 
 def _documents(signatures: pa.Table, source: int, start: int) -> pa.Table:
     bands = pl.Series(signatures["bands"], dtype=pl.Binary)
-    worded = bands.is_not_null()
+    none = bands.is_null().to_numpy()
+    packed = np.frombuffer(b"".join(bands.drop_nulls()), "<u8")
     values = np.zeros((len(bands), BANDS), "<u8")
-    values[worded.to_numpy()] = np.frombuffer(b"".join(bands.drop_nulls()), "<u8").reshape(
-        -1, BANDS
-    )
-    none = ~worded.to_numpy()
+    values[~none] = packed.reshape(-1, BANDS)
     return pa.table(
         {
             "number": np.arange(start, start + len(bands)),
