@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from dsk_assets.consortium.policy import LanguagePolicy, policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.filters.detection import UNDETERMINED, detect_pieces
+from dsk_assets.filters.careful import UNDETERMINED
+from dsk_assets.filters.detection import detect_pieces
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone

@@ -130,7 +130,7 @@ def _stop_words(words: Words) -> Floats:
     found = among(words.hash, stop_words)
     seen = np.zeros((words.documents, len(stop_words)), np.bool_)
     seen[words.document[found], np.searchsorted(stop_words, words.hash[found])] = True
-    return seen.sum(axis=1).astype(np.float64)
+    return np.asarray(seen.sum(axis=1, dtype=np.float64))
 
 
 def _lines(texts: pl.Series) -> dict[str, pl.Series]:
