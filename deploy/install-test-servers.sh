@@ -5,6 +5,8 @@ wanted=()
 command -v chromium >/dev/null || wanted+=(chromium)
 command -v radosgw >/dev/null || wanted+=(ceph-mon ceph-osd radosgw)
 command -v slurmctld >/dev/null && command -v slurmd >/dev/null || wanted+=(slurm-wlm)
+command -v slurmdbd >/dev/null || wanted+=(slurmdbd)
+command -v mariadbd >/dev/null || wanted+=(mariadb-server)
 command -v munged >/dev/null || wanted+=(munge)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

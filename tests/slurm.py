@@ -1,7 +1,7 @@
-"""A real Slurm of one node on loopback: munged, slurmctld and slurmd, ended by :meth:`Slurm.stop`.
+"""A real Slurm on loopback: munged, slurmctld and a slurmd for each node that this host poses as.
 
 Debian packages slurm-wlm and munge. Everything lies in a folder of the test; the daemons run as
-the user that runs the tests, so no system-wide Slurm is touched.
+the user that runs the tests, so no system-wide Slurm is touched. :meth:`Slurm.stop` ends them.
 """
 
 import os
@@ -13,11 +13,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.dask_cluster import ENVIRONMENT, LOOPBACK, until
 from tests.object_store import free_ports
+from tests.slurm_accounts import Accounts
 
 CONFIGURATION = """
 ClusterName=dsktest
@@ -29,13 +30,12 @@ CredType=cred/munge
 AuthInfo=socket={folder}/run/munge.socket
 CommunicationParameters=NoInAddrAny
 SlurmctldPort={ports[0]}
-SlurmdPort={ports[1]}
 SlurmctldPidFile={folder}/run/slurmctld.pid
-SlurmdPidFile={folder}/run/slurmd.pid
+SlurmdPidFile={folder}/run/%n.pid
 SlurmctldLogFile={folder}/log/slurmctld.log
-SlurmdLogFile={folder}/log/slurmd.log
+SlurmdLogFile={folder}/log/%n.log
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -43,30 +43,46 @@ SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-AccountingStorageType=accounting_storage/none
+{accounting}
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 ReturnToService=2
 SwitchType=switch/none
 SlurmctldTimeout=30
-SlurmdTimeout=30
+SlurmdTimeout={patience}
 KillWait=2
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 State=UNKNOWN
-PartitionName=debug Nodes=ALL Default=YES MaxTime=01:00:00 State=UP
+NodeName=n[1-{nodes}] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{node_ports}] {size}
+PartitionName=debug Nodes=ALL Default=YES MaxTime=01:00:00 State=UP PriorityTier=1
+PartitionName=urgent Nodes=ALL MaxTime=01:00:00 State=UP PriorityTier=10
 """
+SIZE = "CPUs=2 RealMemory=8000 State=UNKNOWN"
+NO_ACCOUNTS = "AccountingStorageType=accounting_storage/none"
 
 
 @dataclass
 class Slurm:
-    """One controller and one node with two cores, in *folder*."""
+    """One controller and nodes with two cores each, in *folder*; with *accounts*, also slurmdbd."""
 
     folder: Path
-    ports: list[int] = field(default_factory=lambda: free_ports(2))
+    nodes: int = 1
+    patience: int = 30
+    """Seconds after which a node that does not answer is lost."""
+    accounts: bool = False
+
+    def __post_init__(self) -> None:
+        self._ports = free_ports(1 + self.nodes)
+        self._accounting: Accounts | None = None
 
     @property
     def environment(self) -> dict[str, str]:
         """What sbatch, squeue and scancel, and the jobs, need to be set."""
         return {"SLURM_CONF": str(self.folder / "slurm.conf"), **ENVIRONMENT}
+
+    @property
+    def _names(self) -> list[str]:
+        return [f"n{number + 1}" for number in range(self.nodes)]
 
     def start(self) -> None:
         """Start the three daemons; returns when the node takes jobs."""
@@ -77,24 +93,57 @@ class Slurm:
         (self.folder / "run" / "munge.key").write_bytes(os.urandom(1024))
         (self.folder / "run" / "munge.key").chmod(0o600)
         host = socket.gethostname().partition(".")[0]
-        (self.folder / "slurm.conf").write_text(
-            CONFIGURATION.format(
-                host=host,
-                user=pwd.getpwuid(os.geteuid()).pw_name,
-                folder=self.folder,
-                ports=self.ports,
-            )
-        )
+        user = pwd.getpwuid(os.geteuid()).pw_name
         run = self.folder / "run"
         self._run(
             "munged", "--force", f"--key-file={run}/munge.key", f"--socket={run}/munge.socket",
             f"--pid-file={run}/munged.pid", f"--log-file={self.folder}/log/munged.log",
             f"--seed-file={run}/munge.seed",
         )  # fmt: skip
-        conf = str(self.folder / "slurm.conf")
-        self._run("slurmctld", "-c", "-f", conf)
-        self._run("slurmd", "-f", conf, "-N", host)
-        until(lambda: "idle" in self._run("sinfo", "--noheader", "--format=%t", check=False))
+        accounting = NO_ACCOUNTS
+        if self.accounts:
+            self._accounting = Accounts(self.folder / "accounts", run / "munge.socket", user)
+            accounting = self._accounting.start()
+        (self.folder / "slurm.conf").write_text(
+            CONFIGURATION.format(
+                host=host,
+                user=user,
+                folder=self.folder,
+                ports=self._ports,
+                nodes=self.nodes,
+                size=SIZE,
+                patience=self.patience,
+                node_ports=",".join(map(str, self._ports[1:])),
+                accounting=accounting,
+            )
+        )
+        self._run("slurmctld", "-c", "-f", self.environment["SLURM_CONF"])
+        for node in self._names:
+            self.join(node)
+        until(lambda: self._states() == {"idle"})
+
+    def join(self, node: str) -> None:
+        """Start the daemon of *node*."""
+        (self.folder / "spool" / node).mkdir(exist_ok=True)
+        self._run("slurmd", "-f", self.environment["SLURM_CONF"], "-N", node)
+
+    def lose(self, node: str) -> None:
+        """Kill the daemon of *node* and all processes of its jobs, as a power cut does."""
+        os.kill(int((self.folder / "run" / f"{node}.pid").read_text()), signal.SIGKILL)
+        marks = f"SLURM_CONF={self.folder}/slurm.conf".encode(), f"SLURMD_NODENAME={node}".encode()
+        for process in Path("/proc").iterdir():
+            try:
+                environment = (process / "environ").read_bytes().split(b"\0")
+                if all(mark in environment for mark in marks):
+                    parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+                    if (Path("/proc") / parent / "comm").read_text().startswith("slurmstepd"):
+                        os.kill(int(parent), signal.SIGKILL)
+                    os.kill(int(process.name), signal.SIGKILL)
+            except (OSError, ValueError, IndexError):
+                continue
+
+    def _states(self) -> set[str]:
+        return set(self._run("sinfo", "--noheader", "--Node", "--format=%t", check=False).split())
 
     def jobs(self) -> list[str]:
         """The ids of the jobs that run now."""
@@ -124,10 +173,14 @@ class Slurm:
         """End all jobs and the daemons by the ids they wrote down."""
         self._run("scancel", "--user", pwd.getpwuid(os.geteuid()).pw_name, check=False)
         until(lambda: not self._run("squeue", "--noheader", check=False).strip(), seconds=30)
-        for name in ("slurmd", "slurmctld", "munged"):
+        for name in (*self._names, "slurmctld"):
             path = self.folder / "run" / f"{name}.pid"
             if path.exists():
                 _end(int(path.read_text()))
+        for process in self._accounting.processes() if self._accounting else []:
+            _end(process)
+        if (self.folder / "run" / "munged.pid").exists():
+            _end(int((self.folder / "run" / "munged.pid").read_text()))
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, *command: str, check: bool = True) -> str:

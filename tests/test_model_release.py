@@ -6,15 +6,24 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
-from dsk_assets.errors import MissingInputError, NotAdmittedError, RecordError, StorageError
+from dsk_assets.errors import (
+    MissingInputError,
+    NotAdmittedError,
+    RecordError,
+    SettingsError,
+    StorageError,
+)
 from dsk_assets.evidence.verify.lake import verify as verify_lake
 from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.lake.digests import canonical_json, sha256_file
-from dsk_assets.records import bundle, model_signature
+from dsk_assets.records import bundle, model_signature, notices
+from tests.corpora import write
 from tests.night import Night, small_consortium
 
 KEY = "demo-1.0.0.step-000012"
@@ -72,11 +81,78 @@ def test_the_hub_can_take_it(released: Path) -> None:
     operations = [CommitOperationAdd(name, released / name) for name in files]
     assert {one.path_in_repo for one in operations} >= {
         "README.md", "config.json", "model.safetensors", "tokenizer.json", "evidence.zip",
-        "release.json", "release.intoto.json", "records/public_summary/public-summary.en.html",
+        "release.json", "release.intoto.json", "LICENSE", "NOTICE",
+        "records/public_summary/public-summary.en.html",
     }  # fmt: skip
     assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
     for one in operations:
         assert one.upload_info.sha256.hex() == sha256_file(released / one.path_in_repo)
+
+
+def test_terms_and_origin_go_with_it(released: Path, other: Night, tmp_path: Path) -> None:
+    assert "Apache License" in (released / "LICENSE").read_text()
+    notice = (released / "NOTICE").read_text()
+    assert "licensed under Apache-2.0" in notice
+    assert "release 1.0.0" in notice
+    path = other.consortium / "provider.yaml"
+    path.write_text(path.read_text().replace("licence: Apache-2.0", "licence: MIT"))
+    refused(other, tmp_path, RecordError, "the text of MIT.*put it into .*LICENSE")
+
+
+def test_a_base_models_notices_go_with_it(night: Night, tmp_path: Path) -> None:
+    consortium = Path(shutil.copytree(night.consortium, tmp_path / "own"))
+    catalog = Night(night.home, consortium).catalog()
+    base = tmp_path / "own" / "base"
+    base.mkdir()
+    for name, text in {
+        "NOTICE.txt": "By others.",
+        "model.safetensors": "",
+        "config.json": "",
+    }.items():
+        (base / name).write_text(text)
+    training = yaml.safe_load((consortium / "training.yaml").read_text())
+    training.pop("model")
+    chosen = {"name": "base", "licence": "MIT", "training_data_known": "no", "folder": "base"}
+    write(consortium / "training.yaml", training | {"base_model": chosen})
+    described = {
+        "name": "base", "revision": None,
+        "files": [{"name": "NOTICE.txt", "sha256": sha256_file(base / "NOTICE.txt")}],
+    }  # fmt: skip
+    licences = {"weights": "Apache-2.0", "code": "Apache-2.0", "baseModel": "MIT"}
+    content = {"baseModel": described, "release": "1.0.0"}
+    made = notices.texts(catalog, content, licences)
+    assert made["base_model/NOTICE.txt"] == b"By others."
+    assert b"base, licensed under MIT; its notices: base_model/NOTICE.txt" in made["NOTICE"]
+    (base / "NOTICE.txt").write_text("changed")
+    with pytest.raises(MissingInputError, match=r"NOTICE\.txt of base model base"):
+        notices.texts(catalog, content, licences)
+
+
+def test_the_models_key_is_kept_like_the_others(
+    night: Night, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = night.catalog().settings
+    made = model_signature.private_key(settings.model_copy(update={"home": tmp_path}))
+    assert "made a development key for models" in caplog.text
+    assert made.stat().st_mode & 0o777 == 0o600
+    given = settings.model_copy(update={"model_key": made})
+    assert model_signature.private_key(given) == made
+    made.chmod(0o644)
+    with pytest.raises(SettingsError, match="DSK_MODEL_KEY: the key is open to everybody"):
+        model_signature.private_key(given)
+
+
+def test_a_person_can_release_it_in_dagster(other: Night) -> None:
+    from dsk_assets.definitions import defs
+    from dsk_assets.defs.transparency.assets import MODEL_RELEASE
+
+    with other.instance() as instance:
+        made = dg.materialize(
+            [MODEL_RELEASE.as_asset()], partition_key=KEY, instance=instance,
+            resources=dict(defs.resources or {}),
+        )  # fmt: skip
+        assert made.success
+        assert instance.get_materialized_partitions(MODEL_RELEASE.asset_key) == {KEY}
 
 
 def test_it_verifies_alone_and_with_the_tools_of_others(released: Path) -> None:

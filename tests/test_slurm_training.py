@@ -1,9 +1,8 @@
 """Training as batch jobs of a real Slurm: stopped, cancelled, failed, its node lost."""
 
-import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from dsk_assets.training.site import Site, load_site
 from tests.corpora import TRAINING, in_process, write
 from tests.dask_cluster import until
 from tests.slurm import Slurm
-from tests.test_payload import job
+from tests.test_payload import job, pair
 from tests.test_training import prepare
 
 RUN = "test-1.0.0"
@@ -51,7 +50,7 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
-    slurm = Slurm(tmp_path_factory.mktemp("slurm") / "s")
+    slurm = Slurm(tmp_path_factory.mktemp("slurm") / "s", nodes=2, patience=8, accounts=True)
     with pytest.MonkeyPatch.context() as patch:
         try:
             slurm.start()
@@ -93,43 +92,117 @@ def weights(catalog: Catalog) -> list[str]:
     return [one.only(*WEIGHTS).digest for one in made]
 
 
+def run_of(catalog: Catalog) -> Snapshot:
+    return catalog.require("training/run", RUN)
+
+
+def told(catalog: Catalog) -> list[dict[str, Any]]:
+    """What each checkpoint's statement says of the site."""
+    made = [catalog.require("training/checkpoint", key) for key in checkpoints(catalog)]
+    return [one.byproduct(RECEIPT)["site"] for one in made]
+
+
 @pytest.mark.servers
 def test_a_run_that_is_stopped_and_loses_its_node_ends_with_the_same_weights(
     catalog: Catalog, slurm: Slurm, tmp_path: Path
 ) -> None:
     """The warning before the time limit, then a lost node: each time another job goes on."""
     jobs: list[str] = []
+    nodes: list[str] = []
     seen: list[int] = []
 
-    def launch(made: Job) -> Iterator[int]:
+    def launch(made: Job) -> Generator[int, None, None]:
         for step in launcher.launch(made, Site.model_validate(site_yaml(tmp_path / "shared"))):
             seen.append(len((made.out / METRICS).read_text().splitlines()))
             jobs.extend(slurm.jobs())
+            if step < 1500:
+                nodes.append(command("squeue", "--noheader", "--format=%N").strip())
             if step == 500:
                 command("scancel", "--batch", "--signal=USR1", jobs[-1])
             if step == 1000:
-                node = command("sinfo", "--noheader", "--format=%n").strip()
-                down = ("scontrol", "update", f"nodename={node}")
-                command(*down, "state=down", "reason=test")
-                command(*down, "state=resume")
+                slurm.lose(nodes[-1])
             yield step
 
-    train(catalog, "1.0.0", launch)
-    assert len(set(jobs)) >= 2
+    try:
+        train(catalog, "1.0.0", launch)
+    finally:
+        slurm.join(nodes[-1])
     assert seen[0] < 1500, "metrics come while the job runs"
-    made = [catalog.require("training/checkpoint", key) for key in checkpoints(catalog)]
-    receipts = [one.byproduct(RECEIPT) for one in made]
-    told = [one["site"] for one in receipts]
-    assert len({one["job"] for one in told}) == 3
+    assert len({one["job"] for one in told(catalog)}) == 3
+    assert command("sacct", "-nXPj", told(catalog)[-1]["job"], "--format=NodeList") != nodes[-1]
+    receipts = [catalog.require("training/checkpoint", key).byproduct(RECEIPT)
+                for key in checkpoints(catalog)]  # fmt: skip
     assert {one["where"]["country"] for one in receipts} == {"FI"}
-    assert told[0]["accounting"] == "no accounting"
-    script = next((tmp_path / "shared").glob("*/job.sbatch"))
-    assert {one["script"] for one in told} == {sha256_file(script)}
+    [folder] = (tmp_path / "shared").iterdir()
+    assert {one["script"] for one in told(catalog)} == {sha256_file(folder / "job.sbatch")}
+    kept = {path.name for path in folder.iterdir()}
+    assert kept == {"job.json", "job.sbatch", *(f"slurm-{one['job']}.log" for one in told(catalog))}
+    [*others, last] = run_of(catalog).byproduct(launcher.RECORD)["jobs"]
+    assert [one["accounting"]["State"] for one in others] == ["FAILED", "NODE_FAIL"]
+    assert last["accounting"]["JobID"] == last["job"] == told(catalog)[-1]["job"]
+    assert (last["accounting"]["State"], last["accounting"]["NNodes"]) == ("COMPLETED", "1")
 
     other = prepare(tmp_path / "other")
     write(other.settings.consortium / "training.yaml", TRAINING | LONG)
     train(other, "1.0.0", in_process)
     assert weights(catalog) == weights(other)
+
+
+@pytest.mark.servers
+def test_a_preempted_run_goes_on_by_a_script_of_the_sites_own(slurm: Slurm, tmp_path: Path) -> None:
+    """Slurm takes the nodes for a partition of higher rank; script, configuration and image are
+    in the checkpoints' statements by digest."""
+    small = prepare(tmp_path)
+    script, gate = held_script(tmp_path, step=8)
+    config, image = tmp_path / "run.toml", tmp_path / "image.sif"
+    config.write_text("steps = 12\n")
+    image.write_bytes(b"an image")
+    named = {"script": str(script), "script_config": str(config)}
+    named |= {"container": str(image), "container_sha256": sha256_file(image)}
+    site = Site.model_validate(site_yaml(tmp_path / "shared", **named))
+    urgent: list[str] = []
+
+    def launch(made: Job) -> Generator[int, None, None]:
+        for step in launcher.launch(made, site):
+            if step == 4:
+                urgent.append(command(
+                    "sbatch", "--parsable", "--partition=urgent", "--nodes=2", "--exclusive",
+                    "--output=/dev/null", "--mem=100M", "--time=5",
+                    f"--wrap=until [ -e {gate} ]; do sleep 0.1; done",
+                ).strip())  # fmt: skip
+                until(lambda: urgent[0] in slurm.jobs())
+                gate.touch()
+            yield step
+
+    run = train(small, "1.0.0", launch)
+    first, *others = told(small)
+    assert len({one["job"] for one in others}) == 1
+    assert others[0]["job"] != first["job"]
+    jobs = run.byproduct(launcher.RECORD)["jobs"]
+    assert [one["state"] for one in jobs] == ["PREEMPTED", "COMPLETED"]
+    assert jobs[0]["accounting"]["State"] == "PREEMPTED"
+    for one in told(small):
+        assert one["container"] == sha256_file(image)
+        assert (one["ownScript"], one["ownConfig"]) == (sha256_file(script), sha256_file(config))
+    other = prepare(tmp_path / "other")
+    train(other, "1.0.0", in_process)
+    assert weights(small) == weights(other)
+
+
+@pytest.mark.servers
+def test_two_nodes_train_together(slurm: Slurm, tmp_path: Path) -> None:
+    """Both nodes are this host, so the name of the first is replaced by the host's own."""
+    small = prepare(tmp_path)
+    write(small.settings.consortium / "training.yaml", TRAINING | {"processes": 2})
+    setup = ["export OMP_NUM_THREADS=1 GLOO_SOCKET_IFNAME=lo", "scontrol() { echo 127.0.0.1; }"]
+    site = Site.model_validate(site_yaml(tmp_path / "shared", nodes=2, setup=setup))
+    train(small, "1.0.0", lambda made: launcher.launch(made, site))
+    made = [small.require("training/checkpoint", key) for key in checkpoints(small)]
+    assert {one.byproduct(RECEIPT)["processes"] for one in made} == {2}
+    assert run_of(small).byproduct(launcher.RECORD)["jobs"][0]["accounting"]["NNodes"] == "2"
+    whole = job(small, tmp_path, processes=2)
+    assert pair(whole) == [0, 0]
+    assert weights(small) == [weights_digest(whole.receipt(step)["files"]) for step in (4, 8, 12)]
 
 
 @pytest.mark.servers
@@ -144,7 +217,7 @@ def test_closing_the_launcher_cancels_the_job(
     steps.close()
     assert not slurm.jobs()
     assert "JobState=CANCELLED" in command("scontrol", "show", "job", number)
-    assert json.loads((made.folder / launcher.RECORD).read_bytes())["job"] == number
+    assert [one["job"] for one in launcher.recorded(made.folder)] == [number]
 
 
 @pytest.mark.servers

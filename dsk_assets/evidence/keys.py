@@ -138,14 +138,23 @@ def _variable(role: str) -> str:
     return {STATEMENTS: "DSK_SIGNING_KEY", LOG: "DSK_LOG_KEY"}[role]
 
 
+def require_private(path: Path, name: str) -> os.stat_result:
+    """Status of the key file *path*; :class:`SettingsError` where everybody may read it.
+
+    *name* is where the key was given. Raises ``OSError`` where there is no such file.
+    """
+    stat = path.stat()
+    if stat.st_mode & 0o007:
+        raise SettingsError(
+            f"{name}: the key is open to everybody on this machine — make it readable by its "
+            f"owner alone: chmod 600 {path}"
+        )
+    return stat
+
+
 def _read(path: Path, name: str) -> "CryptoSigner":
     try:
-        stat = path.stat()
-        if stat.st_mode & 0o007:
-            raise SettingsError(
-                f"{name}: the key is open to everybody on this machine — make it readable by its "
-                f"owner alone: chmod 600 {path}"
-            )
+        stat = require_private(path, name)
         return _parsed_file(path, stat.st_ino, stat.st_mtime_ns, name)
     except OSError as error:
         raise SettingsError(

@@ -3,6 +3,7 @@
     *.safetensors config.json tokenizer.json …   the checkpoint's model
     README.md                                    its card
     records/…                                    the other published records
+    LICENSE  NOTICE  base_model/…                terms, origin, and the base model's own notices
     evidence.zip                                 the evidence pack of its corpus release
     release.json                                 checkpoint, licences, and the files above
     release.intoto.json                          signed statement (in-toto release) over them
@@ -40,11 +41,11 @@ from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_text
 from dsk_assets.lake.folders import files_below, new_folder, require_new
 from dsk_assets.lake.store import Zone
-from dsk_assets.records import model_signature, stage
+from dsk_assets.records import model_signature, notices, stage
 from dsk_assets.records.provider import load_provider
 from dsk_assets.records.verification import require_verified, verification
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 CHECKPOINT = "training/checkpoint"
 STATEMENT = "release.intoto.json"
 CARD = "model_card/README.md"
@@ -103,7 +104,8 @@ def model_release(catalog: Catalog, key: str) -> Snapshot:
 
     ``release.json``: ``checkpoint``, ``licences`` of weights, code and base model, and ``files``
     (name, SHA-256) that come from the checkpoint and the records. ``evidence.zip``: the evidence
-    pack. ``model.pub``: the key of the model's signature. Raises like :func:`release`.
+    pack. ``LICENSE``, ``NOTICE`` and ``base_model/…``: terms and notices. ``model.pub``: the key
+    of the model's signature. ``dsk release`` writes the folder. Raises like :func:`release`.
     """
     snapshot = catalog.latest(CHECKPOINT, key)
     if snapshot is None:
@@ -114,6 +116,7 @@ def model_release(catalog: Catalog, key: str) -> Snapshot:
     verdicts = _judged(catalog, version, snapshot)
     records = _records(catalog, version, snapshot)
     files = _named(snapshot, records)
+    terms = notices.texts(catalog, snapshot.json("checkpoint.json"), licences)
     public = b""
     if model_signature.installed():
         public = model_signature.public_key(model_signature.private_key(catalog.settings))
@@ -123,6 +126,9 @@ def model_release(catalog: Catalog, key: str) -> Snapshot:
         out.json(FILE, {**content, "files": files})
         with out.file(EVIDENCE) as path:
             pack(catalog, version, path)
+        for name, text in terms.items():
+            with out.file(name) as path:
+                path.write_bytes(text)
         if public:
             with out.file(model_signature.PUBLIC_KEY) as path:
                 path.write_bytes(public)
@@ -136,6 +142,7 @@ def model_release(catalog: Catalog, key: str) -> Snapshot:
         config={
             "licences": licences,
             "key": sha256_bytes(public),
+            "terms": {name: sha256_bytes(text) for name, text in terms.items()},
             "verifier": sha256_text(verifier()),
         },
         code_version=CODE_VERSION,

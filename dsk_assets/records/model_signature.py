@@ -3,6 +3,8 @@
 The library takes ECDSA alone, so a released model has a key of its own beside those of the log.
 """
 
+import logging
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from dsk_assets.settings import Settings
 SIGNATURE = "model.sig"
 PUBLIC_KEY = "model.pub"
 
+_log = logging.getLogger(__name__)
+
 
 def installed() -> bool:
     """Whether the library ``model-signing`` is there."""
@@ -20,11 +24,16 @@ def installed() -> bool:
 
 
 def private_key(settings: Settings) -> Path:
-    """The key's file; a development key is made where ``DSK_MODEL_KEY`` names none."""
+    """The key's file; a development key is made where ``DSK_MODEL_KEY`` names none.
+
+    Raises :class:`SettingsError` for a key that everybody on this machine may read.
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
     if settings.model_key is not None:
+        with suppress(OSError):  # what is not there is named when it is read
+            keys.require_private(settings.model_key, "DSK_MODEL_KEY")
         return settings.model_key
     path = keys.key_path(settings, "model")
     if not path.exists():
@@ -34,6 +43,11 @@ def private_key(settings: Settings) -> Path:
             serialization.NoEncryption(),
         )
         keys.keep(path, made)
+        _log.warning(
+            "made a development key for models: %s — it is for trying things out; production gives "
+            "its key by DSK_MODEL_KEY",
+            path,
+        )
     return path
 
 

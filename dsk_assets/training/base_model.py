@@ -4,6 +4,7 @@ Principle 1 binds what is released, and a model made from another one inherits i
 licence must allow commercial use and release before a single step is trained.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,31 @@ def folder(catalog: Catalog, snapshot: Snapshot, tokenizer: Snapshot) -> Path | 
             f"give tokenizer.given the model's {TOKENIZER}"
         )
     return path
+
+
+def notices(catalog: Catalog, described: Mapping[str, Any]) -> dict[str, Path]:
+    """Licence and notices that came with the base model of ``base_model.json``, by their names.
+
+    Raises :class:`MissingInputError` where ``training.yaml`` names another model now, or the files
+    have changed.
+    """
+    named = {
+        one["name"]: one["sha256"]
+        for one in described["files"]
+        if one["name"].upper().startswith(("LICENSE", "LICENCE", "NOTICE"))
+    }
+    if not named:
+        return {}
+    config = load_training(catalog.settings.consortium).base_model
+    paths = {name: _folder(catalog, config) / name for name in named} if config else {}
+    for name, digest in named.items():
+        path = paths.get(name)
+        if path is None or not path.is_file() or sha256_file(path) != digest:
+            raise MissingInputError(
+                f"{name} of base model {described['name']} is not there, or has other bytes — name "
+                "that model in training.yaml again, since its notices go with the release"
+            )
+    return paths
 
 
 def _description(catalog: Catalog, config: BaseModelConfig | None) -> dict[str, Any]:

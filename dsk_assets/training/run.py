@@ -70,8 +70,9 @@ def train(catalog: Catalog, release: str, launch: Launcher | None = None) -> Sna
     parameters, tokens, floating-point operations (6 times parameters times tokens, Kaplan et al.
     2020, https://arxiv.org/abs/2001.08361) and checkpoints. ``loss``: one row for each step with
     ``loss`` (nats a token), ``learning_rate`` and ``tokens`` read so far. ``held_out``: the loss on
-    held-out documents of each domain at each checkpoint. Demands gate
-    ``composition`` of the release. Raises :class:`TrainingError` when the loss is not finite.
+    held-out documents of each domain at each checkpoint. The batch jobs of a site, with their rows
+    of the accounts, stand in the statement as a by-product. Demands gate ``composition`` of the
+    release. Raises :class:`TrainingError` when the loss is not finite.
     """
     training = _Training(catalog, release, launch or launcher(catalog.settings))
     checkpoints = training.checkpoints()
@@ -85,6 +86,8 @@ def train(catalog: Catalog, release: str, launch: Launcher | None = None) -> Sna
         out.table("held_out", [held_out], HELD_OUT)
         names = ("steps", "tokens", "parameters", "flop", "firstLoss", "lastLoss")
         out.count(checkpoints=len(checkpoints), **{name: content[name] for name in names})
+        if training.jobs:
+            out.byproduct(slurm.RECORD, {"jobs": training.jobs})
         for name in ("device_hours", "energy_kwh"):
             if all(name in one.counts for one in checkpoints):
                 out.count(**{name: sum(one.counts[name] for one in checkpoints)})
@@ -154,6 +157,8 @@ class _Training:
         self.base_model = self.catalog.require(base_model.ASSET)
         self.release: OpenedRelease = open_release(self.catalog, self.version)
         self._payload: Generator[int, None, None] | None = None
+        self.jobs: list[dict[str, Any]] = []
+        """The batch jobs at a site that trained it, where it was trained now and at one."""
 
     @property
     def name(self) -> str:
@@ -206,6 +211,7 @@ class _Training:
                 made.append(self._checkpoint(step, made[-1] if made else None, steps[number:]))
             for _ in self._payload or ():
                 pass  # let it end by itself
+            self.jobs = slurm.recorded(self._job_folder)
         finally:
             self._stop()
         if until in (None, self.config.steps) and not self.catalog.plans:
@@ -346,8 +352,8 @@ class _Training:
             out.count(held_out_loss={name: round(one["loss"], 4) for name, one in held_out.items()})
         if receipt["energy"] != NOT_MEASURED:
             out.count(energy_kwh=receipt["energy"]["joule"] / JOULES_PER_KWH)
-        site = slurm.recorded(job.folder)
-        out.byproduct(RECEIPT, receipt | ({"site": site} if site else {}))
+        jobs = slurm.recorded(job.folder)
+        out.byproduct(RECEIPT, receipt | ({"site": jobs[-1]} if jobs else {}))
 
     def _origin(self) -> dict[str, Any]:
         """What was trained from what, and all that fixes the order of reading."""

@@ -50,6 +50,8 @@ class Site(Section):
     """Options of ``singularity exec``, such as ``--rocm``."""
     script: str | None = Field(None, pattern=_PLAIN)
     """A script of the site's own that is run instead of the payload, with ``DSK_JOB`` set."""
+    script_config: str | None = Field(None, pattern=_PLAIN)
+    """The configuration that this script reads, such as a TOML file; given in ``DSK_CONFIG``."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "Site":
@@ -60,12 +62,14 @@ class Site(Section):
             )
         if (self.container is None) != (self.container_sha256 is None):
             raise ValueError("needs container_sha256, the image's digest, with container")
+        if self.script is None and self.script_config is not None:
+            raise ValueError("needs script, which reads script_config")
         if not Path(self.folder).is_absolute():
             raise ValueError("needs an absolute folder")
         return self
 
     def checked(self, processes: int) -> "Site":
-        """The site, when it can run that many processes and its image is the one named.
+        """The site, when it can run that many processes and its files are the ones named.
 
         Raises :class:`SettingsError` otherwise.
         """
@@ -81,7 +85,15 @@ class Site(Section):
                     f"{FILE}: container {self.container} is missing or has another digest than "
                     "container_sha256 — copy the image again, or name the digest of the new one"
                 )
+        for own in (self.script, self.script_config):
+            if own is not None and not Path(own).is_file():
+                raise SettingsError(f"{FILE}: there is no file {own} — correct its name")
         return self
+
+    def own_payload(self) -> dict[str, str]:
+        """Digests of the site's own script and its configuration, where it has them."""
+        named = {"ownScript": self.script, "ownConfig": self.script_config}
+        return {name: sha256_file(Path(path)) for name, path in named.items() if path}
 
 
 def load_site(consortium: Path) -> Site | None:

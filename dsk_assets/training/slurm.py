@@ -31,6 +31,8 @@ TICK = 0.5
 """Seconds between two looks at the job and what it has written."""
 ATTEMPTS = 3
 """Jobs in a row that may end without a new checkpoint."""
+LATE = 20
+"""Looks at the accounts before a row that lags behind is taken as it is."""
 STOPPED = 75
 """Exit status of a script that Slurm told to stop (EX_TEMPFAIL of sysexits.h)."""
 UNDER_WAY = frozenset({"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT"})
@@ -74,12 +76,13 @@ def launch(job: Job, site: Site) -> Generator[int, None, None]:
         if last not in given and (state not in AGAIN or fruitless == ATTEMPTS):
             raise _failed(job, batch, state)
         _log.info("Slurm job %s ended with %s", batch.number, state)
+    _clear(there)
 
 
 def _sent(job: Job, site: Site) -> Job:
     """The job folder at the site, with the same digests; one that is there goes on."""
     target = Path(site.folder) / f"{job.run}-{job.digest[:16]}"
-    if not target.is_dir():
+    if not (target / "out").is_dir():
         temporary = target.with_name(f".tmp-{target.name}")
         shutil.rmtree(temporary, ignore_errors=True)
         for name in [job_folder.FILE, *(file["name"] for file in job.content["files"])]:
@@ -87,12 +90,20 @@ def _sent(job: Job, site: Site) -> Job:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(job.folder / name, path)
         (temporary / "out").mkdir()
+        shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     there = Job.read(target)
     if there.digest != job.digest:
         raise CorruptedError(f"{target} holds another job — remove it and train again")
     there.verify()
     return there
+
+
+def _clear(there: Job) -> None:
+    """Take away what was sent and trained, once all is back; script, logs and digests stay."""
+    for path in there.folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 @dataclass
@@ -108,6 +119,7 @@ class _Batch:
         text = render(self.there, self.site)
         script.write_text(text, "utf-8")
         self.script = sha256_text(text)
+        self.own = self.site.own_payload()
         self.number = _slurm("sbatch", "--parsable", str(script)).strip().partition(";")[0]
         self.state = "PENDING"
         self.status = 0
@@ -130,6 +142,10 @@ class _Batch:
         """The state in which the job ended."""
         while not self.ended():
             pass
+        for _ in range(LATE):
+            if _row(self.number).get("State", self.state).partition(" ")[0] not in UNDER_WAY:
+                break
+            time.sleep(TICK)
         self.record()
         return "TIMEOUT" if (self.state, self.status) == ("FAILED", STOPPED) else self.state
 
@@ -143,18 +159,20 @@ class _Batch:
                 self._look()
 
     def record(self) -> None:
-        """Keep beside the job what Slurm says of it; ends up in the checkpoints' statements."""
+        """Keep beside the job what Slurm says of it; ends up in the statements."""
         row = _row(self.number)
+        earlier = [one for one in recorded(self.job.folder) if one["job"] != self.number]
         content = {
             "site": self.site.name,
             "country": self.site.country,
             "job": self.number,
             "script": self.script,
             "container": self.site.container_sha256,
+            **self.own,
             "state": self.state,
             "accounting": row or NO_ACCOUNTING,
         }
-        (self.job.folder / RECORD).write_bytes(canonical_json(content))
+        (self.job.folder / RECORD).write_bytes(canonical_json([*earlier, content]))
 
     def _look(self) -> None:
         text = _slurm("scontrol", "--oneliner", "show", "job", self.number, check=False)
@@ -240,8 +258,8 @@ def _slurm(*command: str, check: bool = True) -> str:
     return "" if done.returncode else done.stdout
 
 
-def recorded(folder: Path) -> dict[str, Any] | None:
-    """What Slurm said of the job in *folder*; None where it was trained on this host."""
+def recorded(folder: Path) -> list[dict[str, Any]]:
+    """What Slurm said of the jobs for *folder*, in their order; none where it was trained here."""
     path = folder / RECORD
-    found: dict[str, Any] | None = json.loads(path.read_bytes()) if path.is_file() else None
+    found: list[dict[str, Any]] = json.loads(path.read_bytes()) if path.is_file() else []
     return found

@@ -18,14 +18,14 @@ from dagster_dbt import (
 
 from dsk_assets.defs import metadata
 from dsk_assets.defs.corpus.assets import judge_again, newest_release
-from dsk_assets.defs.partitions import RELEASE
+from dsk_assets.defs.partitions import CHECKPOINT, RELEASE
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import Stage, known_versions
 from dsk_assets.defs.told import told_at_home
 from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
+from dsk_assets.records import bundle, verification
 from dsk_assets.records import stage as records
-from dsk_assets.records import verification
 from dsk_assets.records.warehouse import DATABASE_VARIABLE, build_error, marts, warehouse
 from dsk_assets.settings import PROJECT_ROOT
 
@@ -218,3 +218,14 @@ RECORDS = Stage(
     keys=newest_release,
     principle="4",
 )
+MODEL_RELEASE = Stage(
+    bundle.ASSET,
+    bundle.model_release,
+    bundle.CODE_VERSION,
+    deps=("training/checkpoint", "transparency/records*", "transparency/verification*"),
+    kinds=frozenset({"json", "huggingface"}),
+    partitions=CHECKPOINT,
+    keys=lambda catalog: catalog.partitions(bundle.ASSET),
+    principle="1",
+)
+"""No step of the night: a person decides that a model is released."""
