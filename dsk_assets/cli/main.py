@@ -17,6 +17,7 @@ from dsk_assets.cli.openlineage import openlineage
 from dsk_assets.cli.privacy import privacy
 from dsk_assets.cli.prov import prov
 from dsk_assets.cli.release import release
+from dsk_assets.cli.training import training
 from dsk_assets.errors import DskError
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
@@ -68,6 +69,7 @@ main.add_command(exposure)
 main.add_command(openlineage)
 main.add_command(privacy)
 main.add_command(release)
+main.add_command(training)
 main.add_command(filter_group)
 
 

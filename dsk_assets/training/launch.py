@@ -1,6 +1,7 @@
 """Launchers: what starts a payload in a job folder and follows it, here or at a computing site."""
 
 import json
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -16,11 +17,13 @@ Closing the generator ends the payload."""
 
 
 def launcher(settings: Settings) -> Launcher:
-    """The launcher that *settings* choose: Slurm where the consortium has a ``site.yaml``."""
-    from dsk_assets.training import local, slurm
-    from dsk_assets.training.site import load_site
+    """The launcher that *settings* choose: a site where the consortium has a ``site.yaml``."""
+    from dsk_assets.training import local, outside, slurm
+    from dsk_assets.training.site import ByHand, load_site
 
     site = load_site(settings.consortium)
+    if isinstance(site, ByHand):
+        return outside.waiting
     if site is not None:
         return lambda job: slurm.launch(job, site)
     return lambda job: local.launch(job, settings)
@@ -44,6 +47,19 @@ def trained(job: Job, ended: Callable[[], bool]) -> Iterator[int]:
         if over:
             return
         over = ended() if step < last else True
+
+
+def fetch(there: Job, job: Job, step: int) -> None:
+    """Copy the checkpoint after *step* of the same job elsewhere to *job*, and verify it.
+
+    Raises :class:`CorruptedError` where it is not as its receipt says.
+    """
+    target = job.checkpoint(step)
+    temporary = target.with_name(f".tmp-fetch-{target.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(there.checkpoint(step), temporary)
+    temporary.rename(target)
+    job.receipt(step)
 
 
 def failure(job: Job, how: str) -> TrainingError:

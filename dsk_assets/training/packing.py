@@ -85,6 +85,19 @@ def pack(folder: Path, contents: Contents) -> Job:
     return Job.read(folder)
 
 
+def copy_to(job: Job, folder: Path) -> None:
+    """Copy all that *job* consists of to *folder*, where it is checked against its digests.
+
+    Raises :class:`CorruptedError` when a copy has other bytes.
+    """
+    for name in [job_folder.FILE, *(file["name"] for file in job.content["files"])]:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(job.folder / name, path)
+    (folder / "out").mkdir()
+    Job.read(folder).verify()
+
+
 def _vocabulary(tokenizer: Snapshot) -> dict[str, int]:
     vocabulary = corpus_tokenizer.vocabulary(tokenizer)
     return {"size": vocabulary.size, "endOfText": vocabulary.end_of_text}

@@ -24,6 +24,7 @@ from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.folders import files_below
 from dsk_assets.lake.store import Zone
+from dsk_assets.settings import EU_COUNTRIES
 from dsk_assets.training import base_model, slurm
 from dsk_assets.training.config import TrainingConfig, load_training
 from dsk_assets.training.exposure import EXPOSURE, exposure
@@ -135,10 +136,11 @@ def checkpoints(catalog: Catalog) -> list[str]:
     if version is None:
         return []
     config = load_training(catalog.settings.consortium)
-    return [_key(f"{config.name}-{version}", step) for step in config.checkpoint_steps]
+    return [checkpoint_key(f"{config.name}-{version}", step) for step in config.checkpoint_steps]
 
 
-def _key(run: str, step: int) -> str:
+def checkpoint_key(run: str, step: int) -> str:
+    """The partition of the checkpoint after *step* of the run *run*."""
     return f"{run}.step-{step:06d}"
 
 
@@ -225,7 +227,7 @@ class _Training:
 
         return self.catalog.materialise(
             CHECKPOINT,
-            _key(self.name, step),
+            checkpoint_key(self.name, step),
             zone=Zone.CURATED,
             inputs=[*self.inputs, *([previous] if previous else [])],
             config=self.fingerprint()
@@ -297,6 +299,12 @@ class _Training:
             self._stop()
             shutil.rmtree(job.checkpoint(step), ignore_errors=True)
             raise
+        if receipt["where"]["country"] not in EU_COUNTRIES:
+            raise TrainingError(
+                f"the receipt of step {step} names the country {receipt['where']['country']!r}, "
+                "which is not in the EU: a checkpoint becomes an asset only where it is known that "
+                "donated data stayed there — start the payload with --country"
+            )
         if receipt["from"]["digest"] != self._weights(previous):
             raise CorruptedError(
                 f"the receipt of step {step} says that it was trained from other weights than "

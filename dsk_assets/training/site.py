@@ -5,11 +5,12 @@ nothing of what is trained, so it is no part of a checkpoint's configuration.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from dsk_assets.consortium.policy import Section
-from dsk_assets.consortium.reading import read_config
+from dsk_assets.consortium.reading import read_config, read_yaml
 from dsk_assets.errors import SettingsError
 from dsk_assets.lake.digests import sha256_file
 from dsk_assets.settings import EU_COUNTRIES
@@ -17,6 +18,13 @@ from dsk_assets.settings import EU_COUNTRIES
 FILE = "site.yaml"
 _PLAIN = r"^[\w./:@+,=-]+$"
 """Names and paths that need no quoting in a shell."""
+
+
+class ByHand(Section):
+    """A site that the platform cannot reach: ``dsk training send`` and ``receive``."""
+
+    name: str = Field(pattern=r"^[\w-]+$")
+    transfer: Literal["by hand"]
 
 
 class Site(Section):
@@ -96,7 +104,11 @@ class Site(Section):
         return {name: sha256_file(Path(path)) for name, path in named.items() if path}
 
 
-def load_site(consortium: Path) -> Site | None:
+def load_site(consortium: Path) -> Site | ByHand | None:
     """The consortium's ``site.yaml``; None without one."""
     path = consortium / FILE
-    return read_config(path, Site) if path.exists() else None
+    if not path.exists():
+        return None
+    content = read_yaml(path)
+    by_hand = isinstance(content, dict) and "transfer" in content
+    return read_config(path, ByHand) if by_hand else read_config(path, Site)

@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from dsk_assets.lake.digests import canonical_json, sha256_text
 from dsk_assets.lake.progress import track
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.job import Job
-from dsk_assets.training.launch import failure, trained
+from dsk_assets.training.launch import failure, fetch, trained
+from dsk_assets.training.packing import copy_to
 from dsk_assets.training.site import Site
 
 SCRIPT = "job.sbatch"
@@ -85,11 +86,7 @@ def _sent(job: Job, site: Site) -> Job:
     if not (target / "out").is_dir():
         temporary = target.with_name(f".tmp-{target.name}")
         shutil.rmtree(temporary, ignore_errors=True)
-        for name in [job_folder.FILE, *(file["name"] for file in job.content["files"])]:
-            path = temporary / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(job.folder / name, path)
-        (temporary / "out").mkdir()
+        copy_to(job, temporary)
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
     there = Job.read(target)
@@ -161,7 +158,6 @@ class _Batch:
     def record(self) -> None:
         """Keep beside the job what Slurm says of it; ends up in the statements."""
         row = _row(self.number)
-        earlier = [one for one in recorded(self.job.folder) if one["job"] != self.number]
         content = {
             "site": self.site.name,
             "country": self.site.country,
@@ -172,7 +168,7 @@ class _Batch:
             "state": self.state,
             "accounting": row or NO_ACCOUNTING,
         }
-        (self.job.folder / RECORD).write_bytes(canonical_json([*earlier, content]))
+        record(self.job, content)
 
     def _look(self) -> None:
         text = _slurm("scontrol", "--oneliner", "show", "job", self.number, check=False)
@@ -191,13 +187,9 @@ class _Batch:
             if (out / name).is_file():
                 shutil.copyfile(out / name, self.job.out / name)
         for step in self.job.targets:
-            source, target = self.there.checkpoint(step), self.job.checkpoint(step)
-            if source.is_dir() and not target.is_dir():
-                temporary = target.with_name(f".tmp-fetch-{target.name}")
-                shutil.rmtree(temporary, ignore_errors=True)
-                shutil.copytree(source, temporary)
-                temporary.rename(target)
-                self.job.receipt(step)
+            there = self.there.checkpoint(step)
+            if there.is_dir() and not self.job.checkpoint(step).is_dir():
+                fetch(self.there, self.job, step)
 
 
 def render(there: Job, site: Site) -> str:
@@ -256,6 +248,12 @@ def _slurm(*command: str, check: bool = True) -> str:
             f"{command[0]} refused the job: {done.stderr.strip()[-500:]} — correct site.yaml"
         )
     return "" if done.returncode else done.stdout
+
+
+def record(job: Job, content: Mapping[str, Any]) -> None:
+    """Keep *content* beside *job*, in place of what was kept of the same batch job."""
+    earlier = [one for one in recorded(job.folder) if one.get("job") != content.get("job")]
+    (job.folder / RECORD).write_bytes(canonical_json([*earlier, content]))
 
 
 def recorded(folder: Path) -> list[dict[str, Any]]:

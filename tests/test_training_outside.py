@@ -1,0 +1,174 @@
+"""Training elsewhere: what is sent, what is taken back, and what is not."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dsk_assets.cli.main import main
+from dsk_assets.errors import CorruptedError, MissingInputError, StorageError, TrainingError
+from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.lake.digests import canonical_json, sha256_file
+from dsk_assets.training import outside, payload
+from dsk_assets.training.job import RECEIPT, WEIGHTS, Job
+from dsk_assets.training.launch import launcher
+from dsk_assets.training.run import checkpoints, train
+from dsk_assets.training.slurm import RECORD
+from tests.corpora import in_process, write
+from tests.test_training import prepare
+
+RUN = "test-1.0.0"
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    return prepare(tmp_path / "platform")
+
+
+def trained(catalog: Catalog, folder: Path, country: str | None = "FI") -> Job:
+    """A job folder that was sent, carried to a site, and trained there."""
+    outside.send(catalog, "1.0.0", folder / "sent")
+    site = Path(shutil.copytree(folder / "sent", folder / "site"))
+    payload.run(site, payload.Where(country, "mahti"))
+    return Job.read(site)
+
+
+def weights(catalog: Catalog) -> list[str]:
+    made = [catalog.require("training/checkpoint", key) for key in checkpoints(catalog)]
+    return [one.only(*WEIGHTS).digest for one in made]
+
+
+def test_checkpoints_from_outside_are_assets_with_their_lineage(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    there = trained(catalog, tmp_path)
+    made = list(outside.receive(catalog, there.folder))
+    assert [one.partition for one in made] == [*checkpoints(catalog), RUN]
+    first, second, last, run = made
+    assert (
+        first.inputs["dsk:corpus/release[1.0.0]"]
+        == catalog.require("corpus/release", "1.0.0").digest
+    )
+    assert second.inputs[f"dsk:{first.key}"] == first.digest
+    receipt = last.byproduct(RECEIPT)
+    assert receipt["where"] == {"country": "FI", "region": "mahti"}
+    assert receipt["site"]["received"]
+    assert run.byproduct(RECORD)["jobs"][0]["site"] == "mahti"
+    other = prepare(tmp_path / "other")
+    train(other, "1.0.0", in_process)
+    assert weights(catalog) == weights(other)
+    again = list(outside.receive(catalog, there.folder))
+    assert [one.statement_digest for one in again] == [one.statement_digest for one in made]
+    with pytest.raises(TrainingError, match="trained already"):
+        outside.send(catalog, "1.0.0", tmp_path / "more")
+
+
+def test_a_part_is_taken_and_the_rest_later(catalog: Catalog, tmp_path: Path) -> None:
+    there = trained(catalog, tmp_path)
+    kept = shutil.move(there.checkpoint(8), tmp_path / "later")
+    assert [one.partition for one in outside.receive(catalog, there.folder)] == [
+        checkpoints(catalog)[0]
+    ]
+    assert not catalog.partitions("training/run")
+    shutil.move(kept, there.checkpoint(8))
+    assert len(list(outside.receive(catalog, there.folder))) == 4
+
+
+def test_what_is_sent_goes_on_from_the_newest_checkpoint(catalog: Catalog, tmp_path: Path) -> None:
+    there = trained(catalog, tmp_path)
+    shutil.rmtree(there.checkpoint(12))
+    _, second = outside.receive(catalog, there.folder)
+    shutil.rmtree(catalog.settings.home / "jobs")
+    job = outside.send(catalog, "1.0.0", tmp_path / "rest")
+    assert (job.start, job.targets) == (8, [12])
+    assert job.content["start"]["digest"] == second.only(*WEIGHTS).digest
+
+
+def change_weights(there: Job) -> None:
+    path = there.checkpoint(8) / "model/model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def change_receipt(there: Job) -> None:
+    """Weights that were trained elsewhere, with a receipt that fits them."""
+    change_weights(there)
+    path = there.checkpoint(8) / RECEIPT
+    receipt = json.loads(path.read_bytes())
+    receipt["files"]["model/model.safetensors"] = sha256_file(
+        there.checkpoint(8) / "model/model.safetensors"
+    )
+    path.write_bytes(canonical_json(receipt))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "error", "message"),
+    [
+        (change_weights, CorruptedError, r"model\.safetensors is not as its receipt says"),
+        (change_receipt, CorruptedError, "trained from other weights"),
+        (lambda there: shutil.rmtree(there.out), TrainingError, "holds no checkpoint"),
+        (lambda there: (there.folder / "job.json").unlink(), TrainingError, "not a job folder"),
+    ],
+)
+def test_what_was_changed_on_the_way_is_refused(
+    catalog: Catalog,
+    tmp_path: Path,
+    tamper: Callable[[Job], object],
+    error: type[Exception],
+    message: str,
+) -> None:
+    there = trained(catalog, tmp_path)
+    tamper(there)
+    with pytest.raises(error, match=message):
+        list(outside.receive(catalog, there.folder))
+    assert not catalog.partitions("training/run")
+
+
+@pytest.mark.parametrize("country", ["US", None])
+def test_training_outside_the_eu_makes_no_asset(
+    catalog: Catalog, tmp_path: Path, country: str | None
+) -> None:
+    there = trained(catalog, tmp_path, country)
+    with pytest.raises(TrainingError, match="not in the EU"):
+        list(outside.receive(catalog, there.folder))
+    assert not catalog.partitions("training/checkpoint")
+
+
+def test_another_job_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    there = trained(catalog, tmp_path)
+    other = prepare(tmp_path / "other")
+    settings = {**there.content["settings"], "seed": 8}
+    write(other.settings.consortium / "training.yaml", settings)
+    with pytest.raises(TrainingError, match="another job"):
+        list(outside.receive(other, there.folder))
+    write(other.settings.consortium / "training.yaml", settings | {"name": "mine"})
+    with pytest.raises(TrainingError, match=r"training\.yaml describes mine"):
+        list(outside.receive(other, there.folder))
+
+
+def test_the_night_waits_for_a_site_that_it_cannot_reach(catalog: Catalog, tmp_path: Path) -> None:
+    write(catalog.settings.consortium / "site.yaml", {"name": "mahti", "transfer": "by hand"})
+    with pytest.raises(MissingInputError, match="waits for its checkpoints"):
+        train(catalog, "1.0.0", launcher(catalog.settings))
+    assert not catalog.partitions("training/checkpoint")
+
+
+def test_the_commands(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DSK_HOME", str(catalog.settings.home))
+    monkeypatch.setenv("DSK_CONSORTIUM", str(catalog.settings.consortium))
+    run = CliRunner().invoke
+    sent = run(main, ["training", "send", str(tmp_path / "job")])
+    assert sent.exit_code == 0, sent.output
+    assert f"{RUN}, " in sent.output
+    assert not (tmp_path / "job" / "shards/0000/00000.bin").is_symlink()
+    payload.run(tmp_path / "job", payload.Where("FI"))
+    received = run(main, ["training", "receive", str(tmp_path / "job")])
+    assert received.exit_code == 0, received.output
+    assert received.output.count("training/checkpoint[") == 3
+    assert f"training/run[{RUN}]" in received.output
+    with pytest.raises(StorageError, match="not empty"):
+        outside.send(catalog, "1.0.0", tmp_path / "job")
