@@ -49,7 +49,8 @@ def shards(catalog: Catalog, number: int, tokens: int) -> Snapshot:
         out.table("shard_span", tables, SHARD_SPAN)
         rows = [
             {"shard": n, "donation_id": "d", "tokens": int(lengths[shard == n].sum()),
-             "documents": int((shard == n).sum()), "sha256": "0" * 64, "dtype": "uint16"}
+             "documents": int((shard == n).sum()), "sha256": "0" * 64, "dtype": "uint16",
+             "leaf": "0" * 64}
             for n in range(shard[-1] + 1)
         ]  # fmt: skip
         out.table("shard", [pa.Table.from_pylist(rows, SHARD)], SHARD)

@@ -16,6 +16,7 @@ from dsk_assets.corpus.shards import shards
 from dsk_assets.corpus.tokenizer import tokenizer
 from dsk_assets.errors import CorruptedError, MissingInputError, NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog, Stale
+from dsk_assets.evidence.merkle import root_of
 from tests.corpora import CORPUS, donate, open_catalog, texts, tokenise, write
 from tests.support import admit, seed
 
@@ -57,6 +58,8 @@ def test_the_first_release_names_all_its_shards(catalog: Catalog) -> None:
     assert content["name"] == "test"
     assert content["tokenizer"] == catalog.require("corpus/tokenizer").digest
     of = {donation: catalog.require("corpus/shards", donation) for donation in (A, B)}
+    leaves = [leaf for one in of.values() for leaf in one.table("shard")["leaf"].to_pylist()]
+    assert content["root"] == root_of([bytes.fromhex(leaf) for leaf in leaves]).hex()
     assert content["donations"] == [
         {"donation": donation, "digest": of[donation].digest, "weight": weight, **counts}
         for donation, weight in ((A, 1.0), (B, 2.5))

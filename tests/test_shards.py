@@ -1,5 +1,6 @@
 """Shards: every token belongs to exactly one document, and nothing of a document is missing."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,11 @@ def test_the_table_names_the_bytes_of_each_file(catalog: Catalog) -> None:
         assert len(content) == 2 * shard["tokens"]
         assert shard["dtype"] == "uint16"
         assert shard["donation_id"] == "dsk-2026-0001"
+        named = json.dumps(
+            {name: value for name, value in shard.items() if name != "leaf"},
+            sort_keys=True, separators=(",", ":"),
+        )  # fmt: skip
+        assert shard["leaf"] == sha256_bytes(b"\0" + named.encode())
 
 
 def test_a_large_vocabulary_takes_four_bytes_a_token(catalog: Catalog) -> None:
@@ -124,7 +130,7 @@ def test_a_donation_without_kept_documents_has_empty_tables(catalog: Catalog) ->
     assert dict(made.counts) == {"documents": 0, "tokens": 0, "shards": 0, "characters": 0}
     assert made.table("shard").num_rows == made.table("shard_span").num_rows == 0
     assert made.table("shard").column_names == [
-        "shard", "donation_id", "tokens", "documents", "sha256", "dtype",
+        "shard", "donation_id", "tokens", "documents", "sha256", "dtype", "leaf",
     ]  # fmt: skip
 
 

@@ -22,11 +22,12 @@ from dsk_assets.corpus.shards import shard_file
 from dsk_assets.errors import CorruptedError, MissingInputError, NotAdmittedError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.evidence.merkle import root_of
 from dsk_assets.gates.admitted import admitted_donations, require_admitted
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 ASSET = "corpus/release"
 FILE = "release.json"
 FIRST = "1.0.0"
@@ -119,10 +120,11 @@ def release(catalog: Catalog) -> Snapshot:
     """The newest release: made now from all admitted donations, or the present one if it is equal.
 
     Its partition is its version. ``release.json``: ``name``, ``version``, ``previous``,
-    ``tokenizer`` (digest), totals, and ``donations`` with the digest of their shards, their
-    weight and counts. ``release_shard``: one row for each shard. A donation is in it when its
-    admission is in force and gate ``spans`` admits its shards, which the newest tokenizer must
-    have made. Raises :class:`NotAdmittedError` when there is none.
+    ``tokenizer`` (digest), totals, ``donations`` with the digest of their shards, their weight and
+    counts, and ``root`` of the Merkle tree over the leaves of all shards, in their order.
+    ``release_shard``: one row for each shard. A donation is in it when its admission is in force
+    and gate ``spans`` admits its shards, which the newest tokenizer must have made. Raises
+    :class:`NotAdmittedError` when there is none.
     """
     tokenizer = catalog.require("corpus/tokenizer")
     members, inputs = _members(catalog, tokenizer)
@@ -137,7 +139,9 @@ def release(catalog: Catalog) -> Snapshot:
 
     def produce(out: Output) -> None:
         totals = {name: sum(member.shards.counts[name] for member in members) for name in _COUNTED}
-        out.json(FILE, {"version": version, "previous": previous, **content, **totals})
+        leaves = [bytes.fromhex(leaf) for one in members for leaf in one.table["leaf"].to_pylist()]
+        root = {"root": root_of(leaves).hex()}
+        out.json(FILE, {"version": version, "previous": previous, **content, **totals, **root})
         out.table("release_shard", [_release_shard(member) for member in members], RELEASE_SHARD)
         out.count(donations=len(members), **totals)
 

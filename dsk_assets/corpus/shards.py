@@ -11,12 +11,13 @@ from dsk_assets.corpus.encoding import EncodedDocument, encode_documents
 from dsk_assets.corpus.kept import kept_documents
 from dsk_assets.corpus.tokenizer import vocabulary
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.evidence.merkle import leaf_hash
 from dsk_assets.gates.admitted import require_admitted
-from dsk_assets.lake.digests import sha256_file
+from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 ASSET = "corpus/shards"
 LOOKUP_ROWS = 4096
 
@@ -27,6 +28,7 @@ _SHARD: list[tuple[str, pa.DataType]] = [
     ("documents", pa.int64()),
     ("sha256", pa.string()),
     ("dtype", pa.string()),
+    ("leaf", pa.string()),
 ]
 SHARD = pa.schema(_SHARD)
 _SHARD_SPAN: list[tuple[str, pa.DataType]] = [
@@ -45,7 +47,8 @@ def shards(catalog: Catalog, donation: str) -> Snapshot:
 
     ``tokens/<shard>.bin``: tokens as little-endian integers of the table's ``dtype``, documents
     in the order of their ids, each ended by the end-of-text token. ``shard``: one row for each
-    file. ``shard_span``: one row for each document, its number ``seq`` in the shard and its
+    file; ``leaf`` is the Merkle leaf (RFC 9162, section 2.1) of its other columns as canonical
+    JSON. ``shard_span``: one row for each document, its number ``seq`` in the shard and its
     tokens from ``start`` to before ``end``; every token of a shard lies in exactly one span.
     Counts: ``documents``, ``tokens``, ``shards``, ``characters``.
     """
@@ -118,16 +121,15 @@ class ShardWriter:
         with self._out.file(shard_file(number)) as path:
             tokens.tofile(path)
             digest = sha256_file(path)
-        self.shards.append(
-            {
-                "shard": number,
-                "donation_id": self._donation_id,
-                "tokens": len(tokens),
-                "documents": len(documents),
-                "sha256": digest,
-                "dtype": tokens.dtype.name,
-            }
-        )
+        row = {
+            "shard": number,
+            "donation_id": self._donation_id,
+            "tokens": len(tokens),
+            "documents": len(documents),
+            "sha256": digest,
+            "dtype": tokens.dtype.name,
+        }
+        self.shards.append({**row, "leaf": leaf_hash(canonical_json(row)).hex()})
         self.characters += sum(document.characters for document in documents)
         ends = np.cumsum([len(document.tokens) for document in documents])
         return pa.table(
