@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsk_assets.training.order import Order, Source
+from dsk_assets.training.order import Division, Order, Source
 from dsk_assets.training.permutation import Permutation
 
 sources = st.lists(
@@ -137,3 +137,25 @@ def test_passes_are_read_in_different_orders() -> None:
 def test_a_size_that_cannot_be_permuted_is_refused(n: int) -> None:
     with pytest.raises(ValueError, match="cannot permute"):
         Permutation(n, b"")
+
+
+@given(
+    share=st.integers(1, 6), processes=st.integers(1, 5), parts=st.integers(1, 4),
+    step=st.integers(1, 10**9),
+)  # fmt: skip
+def test_the_division_can_be_turned_round(
+    share: int, processes: int, parts: int, step: int
+) -> None:
+    size = share * parts * processes
+    division = Division(size, processes, share)
+    read = [
+        sample
+        for rank in range(processes)
+        for part in division.parts(step, rank)
+        for sample in part
+    ]
+    assert read == list(range((step - 1) * size, step * size))
+    seats = [division.seat(sample) for sample in read]
+    assert len(set(seats)) == size
+    assert [division.sample(seat) for seat in seats] == read
+    assert {seat.step for seat in seats} == {step}

@@ -24,8 +24,8 @@ from dsk_assets.training.run import checkpoints, train
 from dsk_assets.training.site import Site, load_site
 from tests.corpora import TRAINING, in_process, write
 from tests.dask_cluster import until
+from tests.jobs import job, pair
 from tests.slurm import Slurm
-from tests.test_payload import job, pair
 from tests.test_training import prepare
 
 RUN = "test-1.0.0"
