@@ -201,9 +201,17 @@ def _end(pid: int) -> None:
     for sent in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.kill(pid, sent)
-            until(lambda: not Path(f"/proc/{pid}").exists(), seconds=5)
+            until(lambda: not _lives(pid), seconds=5)
             return
         except ProcessLookupError:
             return
         except TimeoutError:
             continue
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is such a process, and not only what is left of it until it is waited for."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -139,7 +139,7 @@ def release(catalog: Catalog) -> Snapshot:
 
     def produce(out: Output) -> None:
         totals = {name: sum(member.shards.counts[name] for member in members) for name in _COUNTED}
-        leaves = [bytes.fromhex(leaf) for one in members for leaf in one.table["leaf"].to_pylist()]
+        leaves = [bytes.fromhex(row["leaf"]) for one in members for row in one.table.to_pylist()]
         root = {"root": root_of(leaves).hex()}
         out.json(FILE, {"version": version, "previous": previous, **content, **totals, **root})
         out.table("release_shard", [_release_shard(member) for member in members], RELEASE_SHARD)

@@ -24,6 +24,7 @@ from dsk_assets.defs.stage import Stage, known_versions
 from dsk_assets.defs.told import told_at_home
 from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
+from dsk_assets.evidence.derived import BUNDLE as MODEL_RELEASED
 from dsk_assets.records import bundle, verification
 from dsk_assets.records import stage as records
 from dsk_assets.records.warehouse import DATABASE_VARIABLE, build_error, marts, warehouse
@@ -219,13 +220,13 @@ RECORDS = Stage(
     principle="4",
 )
 MODEL_RELEASE = Stage(
-    bundle.ASSET,
+    MODEL_RELEASED,
     bundle.model_release,
     bundle.CODE_VERSION,
     deps=("training/checkpoint", "transparency/records*", "transparency/verification*"),
     kinds=frozenset({"json", "huggingface"}),
     partitions=CHECKPOINT,
-    keys=lambda catalog: catalog.partitions(bundle.ASSET),
+    keys=lambda catalog: catalog.partitions(MODEL_RELEASED),
     principle="1",
 )
 """No step of the night: a person decides that a model is released."""
