@@ -55,15 +55,19 @@ _SENTENCES = (
 )
 
 
+def names_of(group: str) -> tuple[list[str], list[str]]:
+    """Given names and surnames on the lists of *group*."""
+    lists: dict[str, set[str]] = {"g": set(), "s": set()}
+    for locale, mark, name in faker_names():
+        if locale in GROUPS[group] and name[0].isalpha() and len(name) > 2:
+            lists[mark].add(name[0].upper() + name[1:])
+    return sorted(lists["g"]), sorted(lists["s"])
+
+
 def documents(number: int, seed: int) -> Iterator[dict[str, Any]]:
     """*number* labelled documents for each group; spans have a ``group`` besides."""
-    lists: dict[str, dict[str, list[str]]] = {group: {"g": [], "s": []} for group in GROUPS}
-    group_of = {locale: group for group, locales in GROUPS.items() for locale in locales}
-    for locale, mark, name in faker_names():
-        if locale in group_of and name[0].isalpha() and len(name) > 2:
-            lists[group_of[locale]][mark].append(name[0].upper() + name[1:])
-    for group, names in lists.items():
-        given, surnames = sorted(set(names["g"])), sorted(set(names["s"]))
+    for group in GROUPS:
+        given, surnames = names_of(group)
         for index in range(number):
             rng = random.Random(f"{seed}:{group}:{index}")
             yield {
