@@ -19,6 +19,8 @@ from playwright.sync_api import FloatRect, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = "/usr/bin/chromium"
 GRAPH: FloatRect = {"x": 560, "y": 400, "width": 940, "height": 130}
+PERSONAL = "dsk-2026-0005%401.0.0"
+"""The demonstration's donation with personal data, all of it invented."""
 FLAGS = [
     "--no-sandbox",
     "--disable-dev-shm-usage",
@@ -60,7 +62,7 @@ def free_port() -> int:
 
 
 def shoot(page: Page, address: str, folder: Path) -> None:
-    """The graph of groups, the gate that refused a donation, and the newest checkpoint."""
+    """The graph of groups, a refusing gate, what was found in a donation, the newest checkpoint."""
     page.goto(f"{address}/asset-groups")
     page.get_by_text("transparency").first.wait_for(timeout=90_000)
     _settled(page)
@@ -69,6 +71,10 @@ def shoot(page: Page, address: str, folder: Path) -> None:
     page.get_by_text("Principle 3").first.wait_for(timeout=90_000)
     _settled(page)
     page.screenshot(path=folder / "gate.png")
+    page.goto(f"{address}/assets/filtering/personal_data?view=partitions&partition={PERSONAL}")
+    page.get_by_text("canaries missed").first.wait_for(timeout=90_000)
+    _settled(page)
+    page.screenshot(path=folder / "personal-data.png")
     page.goto(f"{address}/assets/training/checkpoint")
     page.get_by_text("step-").first.wait_for(timeout=90_000)
     _settled(page)

@@ -12,6 +12,7 @@ from dsk_assets.evidence.admission import Decision
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.privacy import scores
 from dsk_assets.privacy.analyser import digest
+from dsk_assets.privacy.entities import PRIORITY
 from dsk_assets.privacy.recall import recall
 
 
@@ -28,10 +29,14 @@ def test_the_tables_in_the_documentation_are_those_of_the_stored_scores() -> Non
     assert scores.page(written, other) != written
 
 
+def test_every_type_that_is_looked_for_is_measured() -> None:
+    assert set(scores.lowest_recall(scores.stored())) == set(PRIORITY)
+
+
 def test_recall_is_that_of_the_set_where_it_is_lowest() -> None:
     sets = scores.stored()["sets"]
     persons = [counts["types"]["PERSON"] for counts in sets.values()]
-    assert len(persons) == 3
+    assert len(persons) == 4
     lowest = min(one["found"] / one["spans"] for one in persons)
     assert scores.lowest_recall(scores.stored())["PERSON"] == round(lowest, 4)
 

@@ -15,6 +15,7 @@ from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_json, sha256_text
 from dsk_assets.lake.store import Zone
 from dsk_assets.privacy import guarded, scores, stage
+from dsk_assets.privacy.entities import PRIORITY
 from dsk_assets.privacy.stage import CANARY, DOCUMENT, PII_OUTCOME, PII_SPAN, personal_data
 from dsk_assets.settings import load_settings
 from tests.engines import TRIGGER
@@ -250,8 +251,15 @@ def test_the_ui_shows_findings_actions_canaries_and_measured_recall(
         for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
     }
     [cpr] = [number for name, number in snapshot.counts["findings"].items() if name == "DK_CPR"]
-    assert rows["DK_CPR"] == ["DK_CPR", str(cpr), "1", "", "", "", "0 of 120", _recall("DK_CPR")]
-    assert rows["MAC"][-1] == "not measured"
+    assert rows["DK_CPR"] == ["DK_CPR", str(cpr), "1", "0 of 120", _recall("DK_CPR")]
+    silent = set(PRIORITY) - set(snapshot.counts["findings"])
+    planted = sum(
+        snapshot.table("canary").filter(pc.field("entity_type").isin(silent))["planted"].to_pylist()
+    )
+    lowest = f"{min(scores.lowest_recall(scores.stored())[name] for name in silent):.1%}"
+    assert rows[f"{len(silent)} other types"][3:] == [f"0 of {planted}", lowest]
+    assert len(told["personal data"].value) < 1000, "or Dagster hides it behind a link"
+    assert next(iter(told)) == "personal data", "what people look for comes first"
     assert told["recall was measured with"] == "these recognisers, lists and models"
     assert not any(value in str(told) for value in VALUES)
     other = {**scores.stored(), "digests": {}}

@@ -21,9 +21,9 @@ HIDDEN_COLUMNS = frozenset({"text", "rel_path", "bands", "shingles", "lines"})
 
 
 def of_snapshot(snapshot: Snapshot) -> dict[str, Any]:
-    """Metadata of one materialisation; restricted ones get no preview."""
-    drawn = _plots(snapshot) | of_search(snapshot) | of_recall(snapshot)
-    return recorded(snapshot) | drawn | _tables(snapshot) | _published(snapshot)
+    """Metadata of one materialisation, in the order shown; restricted ones get no preview."""
+    first = _plots(snapshot) | of_search(snapshot) | of_recall(snapshot)
+    return first | recorded(snapshot) | _tables(snapshot) | _published(snapshot)
 
 
 def recorded(snapshot: Snapshot) -> dict[str, Any]:

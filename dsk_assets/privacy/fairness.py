@@ -111,10 +111,11 @@ def found_with(lines: str, asked: Sequence[Mapping[str, Any]]) -> int:
         gazetteer.DATA = Path(shutil.copytree(gazetteer.DATA, Path(folder) / "data"))
         (gazetteer.DATA / "names.tsv").write_text(lines, "utf-8")
 
-        from dsk_assets.privacy import name_model_build as model
+        from dsk_assets.privacy import name_model_build as build
+        from dsk_assets.privacy.name_model import MODEL
 
-        assert model.MODEL.is_relative_to(folder), "the model was loaded before the lists"
-        model.write(model.train(model.read(model.TRAIN)), model.MODEL)
+        assert MODEL.is_relative_to(folder), "the model was loaded before the lists"
+        build.write(build.train(build.read(build.TRAIN)), MODEL)
         return found(asked)
 
 

@@ -4,8 +4,9 @@
 
 ``data/scores.json`` holds for each set the counts of :meth:`~.evaluate.Score.counts`, and the
 digests of the recognisers and lists that were measured, so that a reader can see whether they are
-those in use: ``invented`` (:mod:`~.synthetic`), ``names`` (:mod:`~.synthetic_names`) and ``news``
-(the development part of DaN+, whose names were never learnt from). The tables in
+those in use: ``forms`` (every type in each form of :mod:`~.canaries`, planted between sentences of
+news without persons), ``invented`` (:mod:`~.synthetic`), ``names`` (:mod:`~.synthetic_names`) and
+``news`` (the development part of DaN+, whose names were never learnt from). The tables in
 ``docs/privacy.md`` between ``<!-- scores: NAME -->`` and ``<!-- end of scores -->`` are made anew
 of them.
 """
@@ -16,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from dsk_assets.privacy import synthetic, synthetic_names
+from dsk_assets.privacy import canaries, synthetic, synthetic_names
 from dsk_assets.privacy.analyser import analyser, digest
 from dsk_assets.privacy.evaluate import Score, score
 from dsk_assets.privacy.gazetteer import DATA
@@ -24,6 +25,8 @@ from dsk_assets.privacy.name_model_build import DEVELOPMENT, read
 from dsk_assets.settings import PROJECT_ROOT
 
 SCORES = DATA / "scores.json"
+PLANTINGS = 4
+"""So often each form is planted, :data:`.canaries.EACH` times each."""
 PAGE = PROJECT_ROOT / "docs" / "privacy.md"
 _TABLE = re.compile(r"(?<=<!-- scores: )(\w+)( -->\n).*?(?=<!-- end of scores -->)", re.DOTALL)
 
@@ -35,9 +38,22 @@ def news() -> Iterator[dict[str, Any]]:
         yield {"id": sentence["id"], "text": sentence["text"], "spans": spans}
 
 
+def forms() -> Iterator[dict[str, Any]]:
+    """Invented identifiers of all types in all forms, labelled, between sentences of news."""
+    plain = [one["text"] for one in read(DEVELOPMENT) if not one["persons"]]
+    carriers = ["\n".join(plain[n :: canaries.COPIES]) for n in range(canaries.COPIES)]
+    for seed in range(PLANTINGS):
+        for text, planted in canaries.plant(carriers, set(), str(seed)):
+            spans = [
+                {"start": one.start, "end": one.end, "label": one.form.entity} for one in planted
+            ]
+            yield {"text": text, "spans": spans}
+
+
 def measured() -> dict[str, Any]:
     """The counts for all sets, and what was measured."""
     sets: Mapping[str, Iterable[Mapping[str, Any]]] = {
+        "forms": forms(),
         "invented": synthetic.documents(600, 1),
         "names": synthetic_names.documents(100, 1),
         "news": news(),

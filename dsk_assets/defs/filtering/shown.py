@@ -1,7 +1,7 @@
 """What the UI shows of the search for personal data: counts and measured recall, never a value."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -19,9 +19,11 @@ ACTIONS = ("placeholder", "pseudonym", "generalise", "keep")
 def of_search(snapshot: Snapshot) -> dict[str, Any]:
     """Metadata of one ``filtering/personal_data``; nothing for other assets.
 
-    A table with a row for each type: findings, what was done with them, canaries missed of those
-    planted, and the recall that was measured, in the set where it is lowest. Findings are of kept
-    and withheld documents; actions are of kept ones alone.
+    A table with a row for each type, those with most findings first: findings, what was done with
+    them, canaries missed of those planted, and the recall that was measured, in the set where it is
+    lowest; types without findings or missed canaries share the last row. Findings are of kept and
+    withheld documents; actions are of kept ones alone, and only those taken have a column. Dagster
+    shows a table at once when it has less than a thousand characters.
     """
     if snapshot.asset != ASSET:
         return {}
@@ -36,15 +38,21 @@ def of_search(snapshot: Snapshot) -> dict[str, Any]:
         missed[row["entity_type"]] += row["missed"]
     findings: Mapping[str, int] = snapshot.counts["findings"]
     recall = lowest_recall(stored())
-    lines = [
-        f"| type | findings | {' | '.join(ACTIONS)} | canaries missed | measured recall |",
-        "|---|" + "---:|" * (len(ACTIONS) + 3),
-    ]
-    for entity in sorted({*findings, *planted}):
-        done = " | ".join(str(actions[entity, action] or "") for action in ACTIONS)
+    taken = [action for action in ACTIONS if any(one == action for _, one in actions)]
+    columns = ["type", "findings", *taken, "canaries missed", "measured recall"]
+    lines = [_row(columns), "|---|" + "---:|" * (len(columns) - 1)]
+    told = {entity for entity in {*findings, *missed} if findings.get(entity) or missed[entity]}
+    for entity in sorted(told, key=lambda one: (-findings.get(one, 0), one)):
+        done = (actions[entity, action] or "" for action in taken)
         canaries = f"{missed[entity]} of {planted[entity]}" if planted[entity] else ""
         share = f"{recall[entity]:.1%}" if entity in recall else "not measured"
-        lines.append(f"| {entity} | {findings.get(entity, 0)} | {done} | {canaries} | {share} |")
+        lines.append(_row([entity, findings.get(entity, 0), *done, canaries, share]))
+    others = planted.keys() - told
+    if others:
+        canaries = f"0 of {sum(planted[entity] for entity in others)}"
+        lowest = min((recall[entity] for entity in others if entity in recall), default=0)
+        name = f"{len(others)} other types"
+        lines.append(_row([name, 0, *("" for _ in taken), canaries, f"{lowest:.1%}"]))
     config = snapshot.statement["predicate"]["buildDefinition"]["internalParameters"]["config"]
     same = config["digests"] == stored()["digests"]
     return {
@@ -53,6 +61,10 @@ def of_search(snapshot: Snapshot) -> dict[str, Any]:
         if same
         else "OTHER recognisers, lists or models: run python -m dsk_assets.privacy.scores",
     }
+
+
+def _row(cells: Sequence[object]) -> str:
+    return f"|{'|'.join(map(str, cells))}|"
 
 
 def of_recall(snapshot: Snapshot) -> dict[str, Any]:
