@@ -43,9 +43,9 @@ def test_recall_is_that_of_the_set_where_it_is_lowest() -> None:
 
 def test_evaluate_without_a_set_shows_the_stored_scores() -> None:
     shown = CliRunner().invoke(main, ["privacy", "evaluate"]).output
-    [cpr] = [line for line in shown.splitlines() if line.startswith("| DK_CPR |")]
-    stored = scores.stored()["sets"]["invented"]["types"]["DK_CPR"]
-    assert cpr.split(" | ")[1] == str(stored["spans"])
+    told = [line.split(" | ")[1] for line in shown.splitlines() if line.startswith("| DK_CPR |")]
+    sets = scores.stored()["sets"]
+    assert told == [str(sets[name]["types"]["DK_CPR"]["spans"]) for name in ("forms", "invented")]
     told = CliRunner().invoke(main, ["privacy", "evaluate", "--json"]).output
     assert json.loads(told) == scores.stored()
 
