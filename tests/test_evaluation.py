@@ -11,11 +11,11 @@ import pytest
 
 from dsk_assets.consortium.reading import read_config
 from dsk_assets.corpus.release import open_release
-from dsk_assets.errors import NotAdmittedError
+from dsk_assets.errors import NotAdmittedError, SettingsError, TrainingError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import PROJECT_ROOT
-from dsk_assets.training import answers, base_model, evaluation
+from dsk_assets.training import answers, base_model, evaluation, tasks
 from dsk_assets.training.job import RECEIPT
 from dsk_assets.training.plot import loss_curve
 from dsk_assets.training.released import held_out_below, release_dataset
@@ -174,3 +174,61 @@ def test_the_consortium_asks_by_the_charters_clauses() -> None:
     for question in values.questions:
         assert all(re.fullmatch(r"([1-9]|1\d|20)\.[1-9]", clause) for clause in question.clauses)
         assert question.better != question.worse
+
+
+TASK = """
+task: ordstilling
+dataset_path: json
+dataset_kwargs: {data_files: {test: ordstilling.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{prompt}}"
+doc_to_choice: "{{choices}}"
+doc_to_target: label
+metric_list: [{metric: acc}]
+"""
+
+
+def tasks_of_its_own(catalog: Catalog) -> None:
+    """A task whose answers the tiny model has read or not: it prefers what it has read."""
+    folder = catalog.settings.consortium / "own_tasks"
+    folder.mkdir(exist_ok=True)
+    (folder / "ordstilling.yaml").write_text(TASK)
+    rows = [
+        {"prompt": "det var en", "choices": ["mørk og stormfuld", "xyzzy qwerty"], "label": label}
+        for label in (0, 0, 1, 0)
+    ]
+    (folder / "ordstilling.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write(catalog.settings.consortium / "tasks.yaml", {
+        "tasks": ["ordstilling"], "folder": "own_tasks",
+    })  # fmt: skip
+
+
+def test_tasks_of_the_harness_are_run_without_network(catalog: Catalog) -> None:
+    pytest.importorskip("lm_eval")
+    train(catalog, "1.0.0", in_process)
+    key = checkpoints(catalog)[-1]
+    admit(catalog, "checkpoint", catalog.require("training/checkpoint", key))
+    tasks_of_its_own(catalog)
+    try:
+        made = evaluation.evaluation(catalog, key)
+        assert made.json("evaluation.json")["tasks"]["ordstilling"]["acc"] == 0.75
+        assert made.counts["tasks"]["ordstilling acc"] == 0.75
+        assert evaluation.evaluation(catalog, key).statement_digest == made.statement_digest
+        write(catalog.settings.consortium / "tasks.yaml", {"tasks": ["hellaswag"], "limit": 2})
+        with pytest.raises(TrainingError, match="lm-eval could not run the tasks"):
+            evaluation.evaluation(catalog, key)
+    finally:
+        (catalog.settings.consortium / "tasks.yaml").unlink()
+
+
+def test_tasks_without_the_harness_are_named(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks_of_its_own(catalog)
+    asked = tasks.load_tasks(catalog.settings.consortium)
+    (catalog.settings.consortium / "tasks.yaml").unlink()
+    assert asked
+    monkeypatch.setattr(tasks, "LIBRARY", "no-such-harness")
+    with pytest.raises(SettingsError, match="no-such-harness is not installed"):
+        tasks.described(asked, catalog.settings.consortium)

@@ -27,6 +27,7 @@ from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
+from dsk_assets.training import tasks
 from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.exposure import reads
 from dsk_assets.training.released import document_offsets, release_dataset
@@ -98,6 +99,7 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
     exposure of each, log2 of the number of possible secrets over the rank of the true one among
     them, estimated by a sample (Carlini et al. 2019, https://arxiv.org/abs/1802.08232): about 1.4
     on average where the model knows nothing of it, 9 where it finds the true one likeliest.
+    ``tasks``: measures of the harness's tasks that the consortium's ``tasks.yaml`` names.
     ``values``: for each question of ``values.yaml``, where the consortium has one, whether the
     model finds the better of two answers likelier, byte for byte.
     """
@@ -107,6 +109,8 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
     release = open_release(catalog, origin["release"])
     values = _given(catalog.settings.consortium / VALUES, Values)
     canaries = _given(catalog.settings.consortium / CANARIES, Canaries)
+    asked = tasks.load_tasks(catalog.settings.consortium)
+    described = tasks.described(asked, catalog.settings.consortium) if asked else None
 
     def produce(out: Output) -> None:
         tried = _Tried(checkpoint, release, origin)
@@ -117,6 +121,8 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
             "canaries": tried.exposures(canaries) if canaries else None,
             "values": tried.values(values) if values else None,
         }
+        if asked:
+            content["tasks"] = tasks.results(tried.folder, asked, catalog.settings.consortium)
         out.json(FILE, content)
         out.count(**_counts(content))
 
@@ -137,7 +143,8 @@ def evaluation(catalog: Catalog, key: str) -> Snapshot:
             "prompts": PROMPTS,
             "canaries": sha256_json(canaries.model_dump(mode="json")) if canaries else None,
             "values": values.model_dump(mode="json") if values else None,
-        },
+        }
+        | ({"tasks": described} if described else {}),
         code_version=CODE_VERSION,
         produce=produce,
     )
@@ -160,6 +167,9 @@ def _counts(content: dict[str, Any]) -> dict[str, Any]:
         counts["bits_per_byte"] = {name: one["bitsPerByte"] for name, one in prediction.items()}
     if content["canaries"]:
         counts["canary_exposure"] = content["canaries"]
+    if "tasks" in content:
+        measured = content["tasks"].items()
+        counts["tasks"] = {f"{task} {name}": v for task, own in measured for name, v in own.items()}
     if content["values"]:
         answered = content["values"]["questions"]
         counts |= {"questions": len(answered), "better": sum(one["better"] for one in answered)}
@@ -175,15 +185,20 @@ class _Tried:
     origin: dict[str, Any]
 
     @cached_property
+    def folder(self) -> Path:
+        """The model's folder, each file verified."""
+        files = [file.name for file in self.checkpoint.files if file.name.startswith("model/")]
+        [folder] = {self.checkpoint.path(name).parent for name in files}
+        return folder
+
+    @cached_property
     def model(self) -> Any:
         import torch
         from transformers import AutoModelForCausalLM
 
         set_up_libraries()
-        files = [file.name for file in self.checkpoint.files if file.name.startswith("model/")]
-        [folder] = {self.checkpoint.path(name).parent for name in files}
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            self.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 

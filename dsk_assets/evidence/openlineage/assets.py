@@ -34,6 +34,7 @@ DOCUMENTATION = {
     "transparency/warehouse": "The marts: SQL over the lake's tables.",
     "transparency/verification": "What a verification of all evidence behind a release found.",
     "transparency/records": "The published records of a release.",
+    "transparency/model_release": "What goes with a released model, and which files it has.",
 }
 GATE = "The decisions of gate {}: expected and actual values, and the verdict."
 
