@@ -176,7 +176,7 @@ def _reason(
 ) -> tuple[str, str]:
     value, threshold = f"{row['value'] or 0:.4g}", f"{row['threshold'] or 0:.4g}"
     match row["stage"]:
-        case "" if row["n_cut"]:
+        case "" if row.get("n_cut"):
             size, (lines, other) = f"{row['n_cut']:,}", _cut(snapshot, row["doc_id"])
             return (
                 f", without the lines that other documents have too ({lines} of {size} characters "
