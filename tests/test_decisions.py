@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from dsk_assets.corpus.kept import kept_documents
 from dsk_assets.errors import MissingInputError, NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.filters.decisions import decisions, why
+from dsk_assets.filters.decisions import decisions
 from dsk_assets.filters.decontamination import contamination
 from dsk_assets.filters.duplicates import duplicates
 from dsk_assets.filters.language import language
 from dsk_assets.filters.quality import quality
 from dsk_assets.filters.signatures import signatures
+from dsk_assets.filters.why import why
 from dsk_assets.gates.admitted import admitted
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import load_settings

@@ -19,6 +19,7 @@ from dsk_assets.errors import InputError
 from dsk_assets.filters.measures import MEASURES
 from dsk_assets.filters.run import inputs
 from dsk_assets.filters.run.run import filter_files
+from dsk_assets.filters.why import why_in
 from dsk_assets.lake.engine import Engine
 from tests.filter_inputs import SENTENCES, digests, document, kept_documents, rows, write_lines
 
@@ -295,6 +296,36 @@ def test_the_command_prints_what_came_of_it(tmp_path: Path):
     report = json.loads(as_json.stdout)
     assert report["documents"] == 60
     assert report["kept"] + sum(report["dropped"].values()) == 60
+
+
+def test_dsk_why_explains_what_a_run_decided(tmp_path: Path):
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    asked = " ".join(DOCUMENTS[2]["text"].split()[20:40])
+    (sets / "exam.jsonl").write_text(json.dumps({"question": asked}))
+    first = "\n".join(SENTENCES[:10])
+    letter = {"id": "letter", "text": "\n".join([*SENTENCES[10:], first])}
+    short = {"id": "short", "text": "Det er en kort besked, som ingen vil have noget imod at få."}
+    records = [*DOCUMENTS[:10], {"id": "a", "text": first}, letter, short]
+    policy = Policy(name="a", version="1", duplicates=DuplicatesPolicy(cut_repeated_lines=True))
+    with pytest.raises(InputError, match="no results of a run that ended"):
+        why_in(tmp_path, "letter")
+    out = tmp_path / "out"
+    path = write_lines(tmp_path / "in.jsonl", records)
+    filter_files([path], out, policy, evaluations=sets)
+    told = {one["id"]: why_in(out, one["id"]) for one in records}
+    assert f"Document a of {out} ({len(first)} characters): kept.\n" in told["a"]
+    assert "most of it is in en." in told["doc-00009"]
+    assert "document doc-00005 is kept and has the same text" in told["doc-00006"]
+    assert "dets rækker på 13 ord også står i evalueringssæt; højst 0 må" in told["doc-00002"]
+    assert "least allowed 50 (rule words-min of danish-prose-v1" in told["short"]
+    assert "(10 of 667 characters in all, most of them in a)" in told["letter"]
+    with pytest.raises(InputError, match="no document with the id x"):
+        why_in(out, "x")
+    shown = CliRunner().invoke(main, ["why", "--in", str(out)])
+    assert "short  words-min" in shown.stdout.splitlines()
+    shown = CliRunner().invoke(main, ["why", "short", "--in", str(out)])
+    assert shown.stdout.strip() == told["short"]
 
 
 def test_the_policy_file_is_that_of_a_donation(tmp_path: Path):

@@ -77,6 +77,8 @@ def run(
     says duplicates: {cut_repeated_lines: true}), and the kept documents with their attributes in
     the layout of the Dolma toolkit.
 
+    `dsk why ID --in OUT` says in words why a document was kept, cut or dropped.
+
     A run that was ended goes on where it was when it is started again. A part of the input is
     worked again only when its bytes, the code or the policy have changed.
     """

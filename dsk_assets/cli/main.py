@@ -155,18 +155,26 @@ def status(as_json: bool) -> None:
 
 @main.command()
 @click.argument("doc_id", required=False)
-def why(doc_id: str | None) -> None:
+@click.option(
+    "--in",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Look in the folder that dsk filter run wrote to, not in the lake.",
+)
+def why(doc_id: str | None, folder: Path | None) -> None:
     """Say what became of the document DOC_ID, and by which rule, in English and Danish.
 
     Without DOC_ID, name one dropped document for each rule, to begin with.
     """
-    from dsk_assets.filters.decisions import examples
-    from dsk_assets.filters.decisions import why as explain
+    from dsk_assets.filters import why as explained
 
     if doc_id is not None:
-        click.echo(explain(_catalog(), doc_id))
+        told = explained.why_in(folder, doc_id) if folder else explained.why(_catalog(), doc_id)
+        click.echo(told)
         return
-    for rule, example in examples(_catalog()):
+    for rule, example in (
+        explained.examples_in(folder) if folder else explained.examples(_catalog())
+    ):
         click.echo(f"{example}  {rule}")
 
 

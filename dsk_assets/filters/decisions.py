@@ -1,14 +1,11 @@
 """The decision on each document of a donation: ``filtering/decisions``."""
 
 from collections import Counter
-from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dsk_assets.consortium.policy import DuplicatesPolicy
-from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.filters.clusters import THRESHOLD
 from dsk_assets.filters.duplicates import (
@@ -18,7 +15,6 @@ from dsk_assets.filters.duplicates import (
     table_of,
 )
 from dsk_assets.filters.lines import CUT
-from dsk_assets.filters.ruleset import load
 from dsk_assets.filters.verdicts import tagged, verdicts
 from dsk_assets.gates.admitted import require_admitted
 from dsk_assets.lake.store import Zone
@@ -128,138 +124,3 @@ def decide(
             pl.col("n_cut").fill_null(0),
         )
     )
-
-
-def why(catalog: Catalog, doc_id: str) -> str:
-    """What was decided about the document *doc_id* and why, in English and in Danish.
-
-    One paragraph for each donation version that has it. Raises :class:`MissingInputError` when
-    no decision on such a document has been made.
-    """
-    told = []
-    for donation in catalog.partitions(ASSET):
-        snapshot = catalog.require(ASSET, donation)
-        for batch in snapshot.batches("decision", rows=65_536):
-            rows = pa.Table.from_batches([batch]).filter(pc.field("doc_id") == doc_id)
-            told += [_explain(catalog, donation, snapshot, row) for row in rows.to_pylist()]
-    if not told:
-        raise MissingInputError(
-            f"no decision on a document with the id {doc_id} — check the id, or materialise "
-            f"{ASSET} of its donation"
-        )
-    return "\n\n".join(told)
-
-
-def examples(catalog: Catalog) -> list[tuple[str, str]]:
-    """One dropped document for each rule that dropped any: rule and doc_id, sorted by rule."""
-    found: dict[str, str] = {}
-    for donation in catalog.partitions(ASSET):
-        for batch in catalog.require(ASSET, donation).batches("decision", ["rule", "doc_id"]):
-            table = pa.Table.from_batches([batch]).filter(pc.field("rule") != "")
-            for row in table.group_by("rule").aggregate([("doc_id", "min")]).to_pylist():
-                found.setdefault(row["rule"], row["doc_id_min"])
-    return sorted(found.items())
-
-
-def _explain(catalog: Catalog, donation: str, snapshot: Snapshot, row: dict[str, Any]) -> str:
-    english, danish = _reason(catalog, donation, snapshot, row)
-    fate = ("kept", "beholdt") if row["kept"] else ("dropped", "frasorteret")
-    size = row["n_char"]
-    return (
-        f"Document {row['doc_id']} of {donation} ({size:,} characters): {fate[0]}{english}\n"
-        f"Dokument {row['doc_id']} i {donation} ({_danish(f'{size:,}')} tegn): {fate[1]}{danish}"
-    )
-
-
-def _reason(
-    catalog: Catalog, donation: str, snapshot: Snapshot, row: dict[str, Any]
-) -> tuple[str, str]:
-    value, threshold = f"{row['value'] or 0:.4g}", f"{row['threshold'] or 0:.4g}"
-    match row["stage"]:
-        case "" if row.get("n_cut"):
-            size, (lines, other) = f"{row['n_cut']:,}", _cut(snapshot, row["doc_id"])
-            return (
-                f", without the lines that other documents have too ({lines} of {size} characters "
-                f"in all, most of them in {other}).",
-                f", uden de linjer, som andre dokumenter også har ({lines} på i alt "
-                f"{_danish(size)} tegn, de fleste i {other}).",
-            )
-        case "personal_data":
-            return (
-                f", because of the personal data in it ({row['rule']}).",
-                f" på grund af personoplysninger i dokumentet ({row['rule']}).",
-            )
-        case "language":
-            found = _tag(catalog, "filtering/language", donation, "language", row["doc_id"])
-            return (
-                f", because {value} of its letters are in accepted languages and at least "
-                f"{threshold} must be; most of it is in {found}.",
-                f", fordi {_danish(value)} af bogstaverne er på de tilladte sprog, og mindst "
-                f"{_danish(threshold)} skal være det; det meste er på {found}.",
-            )
-        case "quality":
-            build = snapshot.statement["predicate"]["buildDefinition"]
-            return _broken(build["internalParameters"]["config"]["rule_set"], row)
-        case "decontamination":
-            found = _tag(catalog, "filtering/contamination", donation, "evaluation", row["doc_id"])
-            return (
-                f", because {value} of its sequences of 13 words also stand in evaluation sets, "
-                f"most of them in {found}; at most {threshold} may.",
-                f", fordi {_danish(value)} af dens rækker på 13 ord også står i evalueringssæt, "
-                f"de fleste i {found}; højst {_danish(threshold)} må.",
-            )
-        case "duplicates" if row["rule"] == "lines-duplicate":
-            survivor = row["survivor_id"]
-            return (
-                f", because {value} of its characters stand in lines of other documents that are "
-                f"kept, most of them in {survivor}; at most {threshold} may.",
-                f", fordi {_danish(value)} af tegnene står i linjer fra andre dokumenter, der "
-                f"beholdes, de fleste i {survivor}; højst {_danish(threshold)} må.",
-            )
-        case "duplicates":
-            survivor = row["survivor_id"]
-            return (
-                f", because document {survivor} is kept and has the same text "
-                f"(similarity {value}, {row['rule']}).",
-                f", fordi dokument {survivor} beholdes og har samme tekst "
-                f"(lighed {_danish(value)}, {row['rule']}).",
-            )
-    return ".", "."
-
-
-def _broken(rule_set: str, row: dict[str, Any]) -> tuple[str, str]:
-    rule = next(rule for rule in load(rule_set).rules if rule.id == row["rule"])
-    value, threshold = f"{row['value']:.4g}", f"{row['threshold']:.4g}"
-    least = rule.min is not None
-    return (
-        f", because {rule.en}: {rule.measure} is {value}, {'least' if least else 'most'} allowed "
-        f"{threshold} (rule {rule.id} of {rule_set}; {rule.source}).",
-        f", fordi {rule.da}: {rule.measure} er {_danish(value)}, {'mindst' if least else 'højst'} "
-        f"tilladt {_danish(threshold)} (regel {rule.id} i {rule_set}; {rule.source}).",
-    )
-
-
-def _cut(snapshot: Snapshot, doc_id: str) -> tuple[int, str]:
-    """How many lines were cut out of a document, and the other one that has most of their text."""
-    rows = [
-        row
-        for batch in snapshot.batches("cut", rows=65_536)
-        for row in pa.Table.from_batches([batch]).filter(pc.field("doc_id") == doc_id).to_pylist()
-    ]
-    sizes: Counter[str] = Counter()
-    for row in rows:
-        sizes[row["survivor_id"]] += row["end"] - row["start"]
-    return len(rows), min(sizes, key=lambda name: (-sizes[name], name))
-
-
-def _tag(catalog: Catalog, asset: str, donation: str, name: str, doc_id: str) -> str:
-    """The value *name* of a document in the table of *asset*, which has the asset's own name."""
-    tags = catalog.require(asset, donation)
-    table = tags.table(asset.partition("/")[2], ["doc_id", name])
-    found = table.filter(pc.field("doc_id") == doc_id)[name].to_pylist()
-    return str(found[0]) if found else "?"
-
-
-def _danish(number: str) -> str:
-    """A number as Danish writes it: a comma for the point and the other way round."""
-    return number.translate(str.maketrans(".,", ",."))

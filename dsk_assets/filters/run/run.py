@@ -34,9 +34,9 @@ from dsk_assets.filters.run.chain import (
 )
 from dsk_assets.filters.run.gather import SPILL, duplicate_ids, gather
 from dsk_assets.filters.run.inputs import Part, blocks, place, read_block
-from dsk_assets.lake.digests import sha256_file, sha256_set
+from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_set
 from dsk_assets.lake.engine import Engine, map_parts
-from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo
+from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo, whole
 from dsk_assets.lake.progress import track
 
 WORK = ".work"
@@ -108,6 +108,7 @@ def filter_files(
       and ``n_cut``, the characters that were cut out of it
     - ``cuts.parquet``: ``id``, ``start``, ``end`` of the lines that were cut out of a kept document
       because ``survivor_id`` has them too, where the policy asks for that
+    - ``policy.json``: the policy
     - ``documents/`` and ``attributes/dsk/``: the kept documents in the layout of the Dolma toolkit
 
     Documents that have word sequences in common with the evaluation sets in the folder
@@ -146,6 +147,8 @@ def filter_files(
             decided = list(track(deciding, "decide", total=len(parts), unit="parts"))
             gather(memo, decided, duplicates, engine.workers)
             clusters = duplicates.counts["clusters"]
+        with whole(folder / "policy.json") as path:
+            path.write_bytes(canonical_json(policy.model_dump(mode="json")))
         kept = (made for one in decided for made in one.made)
         memo.forget_others(kept, (RECEIPTS, RESULTS, "documents", f"attributes/{TAGGER}"))
         return _report(len(paths), decided, memo, clusters)
