@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Install what the tests drive besides Python: Chromium, a real S3 server (Ceph's radosgw), Slurm.
+# Install what the tests drive besides Python: Chromium, a real S3 server (Ceph's radosgw), Slurm with
+# its accounts, sshd.
 set -euo pipefail
 wanted=()
 command -v chromium >/dev/null || wanted+=(chromium)
 command -v radosgw >/dev/null || wanted+=(ceph-mon ceph-osd radosgw)
 command -v slurmctld >/dev/null && command -v slurmd >/dev/null || wanted+=(slurm-wlm)
+[ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
+command -v rsync >/dev/null || wanted+=(rsync)
 command -v slurmdbd >/dev/null || wanted+=(slurmdbd)
 command -v mariadbd >/dev/null || wanted+=(mariadb-server)
 command -v munged >/dev/null || wanted+=(munge)

@@ -1,7 +1,6 @@
 """Training as batch jobs of a real Slurm: stopped, cancelled, failed, its node lost."""
 
-import subprocess
-import sys
+import os
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,30 +13,24 @@ from dsk_assets.defs.partitions import TRAINING_RUN
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.stage import Stage
 from dsk_assets.defs.training import pipes
-from dsk_assets.errors import SettingsError, TrainingError
+from dsk_assets.errors import CorruptedError, TrainingError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.lake.digests import sha256_file
 from dsk_assets.training import slurm as launcher
 from dsk_assets.training.job import METRICS, RECEIPT, WEIGHTS, Job, weights_digest
-from dsk_assets.training.launch import launcher as chosen
+from dsk_assets.training.place import Remote, Shared, UnreachableError
 from dsk_assets.training.run import checkpoints, train
-from dsk_assets.training.site import Site, load_site
+from dsk_assets.training.site import Site
 from tests.corpora import TRAINING, in_process, write
 from tests.dask_cluster import until
 from tests.jobs import job, pair
+from tests.sites import command, held_script, site_yaml
 from tests.slurm import Slurm
+from tests.ssh_server import SshServer
 from tests.test_training import prepare
 
 RUN = "test-1.0.0"
 LONG = {"steps": 900, "checkpoint_every": 300}
-
-
-def site_yaml(folder: Path, /, **changes: Any) -> dict[str, Any]:
-    """A site that stands on this host."""
-    return {
-        "name": "here", "country": "FI", "folder": str(folder), "time_limit": "10:00",
-        "memory": "1500M", "python": sys.executable, "setup": ["export OMP_NUM_THREADS=1"],
-    } | changes  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,32 +52,6 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
             yield slurm
         finally:
             slurm.stop()
-
-
-HELD = """
-exec {python} - "$DSK_JOB" <<'END'
-import pathlib, sys, time
-from dsk_assets.training import payload
-publish = payload._publish
-def held(folder, target):
-    while target.name == "step-{step:06d}" and not pathlib.Path("{gate}").exists():
-        time.sleep(0.02)
-    publish(folder, target)
-payload._publish = held
-sys.exit(payload.main([sys.argv[1], "--country", "FI"]))
-END
-"""
-
-
-def held_script(folder: Path, step: int) -> tuple[Path, Path]:
-    """A site's own script that waits at *step* for a file, and that file."""
-    gate, script = folder / "go", folder / "own.sh"
-    script.write_text(HELD.format(python=sys.executable, step=step, gate=gate))
-    return script, gate
-
-
-def command(*words: str) -> str:
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
 
 def weights(catalog: Catalog) -> list[str]:
@@ -228,7 +195,8 @@ def test_a_job_that_somebody_cancels_and_one_that_fails_are_told_with_their_log(
     own.write_text('echo "payload of the site in $DSK_JOB"; sleep 600')
     made = job(catalog, tmp_path)
     site = Site.model_validate(site_yaml(tmp_path / "shared", script=str(own)))
-    batch = launcher._Batch(made, launcher._sent(made, site), site)
+    sent = Shared().send(made, tmp_path / "shared" / "job")
+    batch = launcher._Batch(made, sent, site, Shared(), sent.folder)
     until(lambda: batch.log.is_file() and "payload of the site" in batch.log.read_text())
     command("scancel", batch.number)
     assert batch.wait() == "CANCELLED"
@@ -237,6 +205,96 @@ def test_a_job_that_somebody_cancels_and_one_that_fails_are_told_with_their_log(
         list(launcher.launch(made, site))
     with pytest.raises(TrainingError, match=r"sbatch refused the job: (?s:.*) — correct site.yaml"):
         list(launcher.launch(made, site.model_copy(update={"partition": "no-such"})))
+
+
+@pytest.fixture
+def ssh(slurm: Slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
+    server = SshServer(tmp_path / "ssh", {"SLURM_CONF": slurm.environment["SLURM_CONF"]})
+    server.prepare()
+    server.start()
+    monkeypatch.setenv("PATH", f"{server.bin}:{os.environ['PATH']}")
+    monkeypatch.setattr(launcher, "REMOTE_TICK", 0.2)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.mark.servers
+def test_a_site_behind_ssh_trains_also_when_it_cannot_be_reached_for_a_while(
+    ssh: SshServer, tmp_path: Path
+) -> None:
+    small = prepare(tmp_path)
+    script, gate = held_script(tmp_path, step=8)
+    site = Site.model_validate(site_yaml(tmp_path / "far", ssh="site", script=str(script)))
+    (tmp_path / "far").mkdir()
+    original, missed = launcher._Batch.ended, []
+
+    def ended(batch: launcher._Batch) -> bool:
+        over = original(batch)
+        if batch.missed and not missed:
+            missed.append(batch.missed)
+            gate.touch()
+            ssh.start()
+        return over
+
+    def launch(made: Job) -> Generator[int, None, None]:
+        for step in launcher.launch(made, site):
+            if step == 4:
+                ssh.stop()
+            yield step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launcher._Batch, "ended", ended)
+        run = train(small, "1.0.0", launch)
+    assert missed == [1]
+    [one] = run.byproduct(launcher.RECORD)["jobs"]
+    assert (one["state"], one["ownScript"]) == ("COMPLETED", sha256_file(script))
+    [folder] = (tmp_path / "far").iterdir()
+    assert {path.name for path in folder.iterdir()} == {
+        "job.json", "job.sbatch", f"slurm-{one['job']}.log",
+    }  # fmt: skip
+    assert one["script"] == sha256_file(folder / "job.sbatch")
+    other = prepare(tmp_path / "other")
+    train(other, "1.0.0", in_process)
+    assert weights(small) == weights(other)
+
+
+@pytest.mark.servers
+def test_what_arrives_changed_behind_ssh_is_refused(ssh: SshServer, tmp_path: Path) -> None:
+    made = job(prepare(tmp_path), tmp_path, held_out=0.0)
+    (tmp_path / "far").mkdir()
+    place = Remote("site", tmp_path / "mirror")
+    there = place.send(made, tmp_path / "far" / "job")
+    assert there.digest == made.digest
+    with (tmp_path / "far/job/shards/0000/00000.bin").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(CorruptedError, match=r"differs from what was sent: shards/0000/00000\.bin"):
+        place.send(made, tmp_path / "far" / "job")
+    ssh.stop()
+    with pytest.raises(UnreachableError, match=r"site does not answer.*`ssh site true`"):
+        place.run("true")
+
+
+@pytest.mark.servers
+def test_after_a_kill_the_job_that_runs_is_followed_on(
+    catalog: Catalog, slurm: Slurm, tmp_path: Path
+) -> None:
+    script, gate = held_script(tmp_path, step=8)
+    made = job(catalog, tmp_path, held_out=0.0)
+    site = Site.model_validate(site_yaml(tmp_path / "shared", script=str(script)))
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(launcher._Batch, "cancel", lambda self: None)
+        first = launcher.launch(made, site)
+        assert next(first) == 4
+        first.close()
+    [running] = slurm.jobs()
+    second = launcher.launch(made, site)
+    assert next(second) == 4
+    assert slurm.jobs() == [running]
+    gate.touch()
+    assert list(second) == [8, 12]
+    assert [one["job"] for one in launcher.recorded(made.folder)] == [running]
 
 
 @pytest.mark.servers
@@ -287,60 +345,3 @@ def test_dagster_shows_the_metrics_while_the_job_runs(
             assert running.result().success
         assert [one["step"] for one in observed()] == [12, 8, 4]
         assert said("test-1.0.0: step 12 of 12")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"country": "NO"}, "'NO' is none: donated data may not leave the EU"),
-        ({"folder": "relative"}, "absolute folder"),
-        ({"container": "/x.sif"}, "needs container_sha256"),
-        ({"partition": "a; rm -r"}, "partition"),
-        ({"nodez": 2}, "nodez"),
-    ],
-)
-def test_a_wrong_site_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
-    write(tmp_path / "site.yaml", site_yaml(tmp_path, **change))
-    with pytest.raises(SettingsError, match=f"site.yaml.*{message}"):
-        load_site(tmp_path)
-
-
-def test_an_image_with_other_bytes_is_refused(tmp_path: Path) -> None:
-    image = tmp_path / "image.sif"
-    image.write_bytes(b"an image")
-    named = {"container": str(image), "container_sha256": sha256_file(image)}
-    site = Site.model_validate(site_yaml(tmp_path, **named, nodes=2))
-    assert site.checked(4) is site
-    with pytest.raises(SettingsError, match="does not divide the 3 processes"):
-        site.checked(3)
-    image.write_bytes(b"another")
-    with pytest.raises(SettingsError, match="another digest than container_sha256"):
-        site.checked(4)
-
-
-def test_the_script_for_several_nodes_and_a_container(catalog: Catalog, tmp_path: Path) -> None:
-    made = job(catalog, tmp_path, processes=4)
-    named = {"container": "/images/torch.sif", "container_sha256": "0" * 64}
-    site = Site.model_validate(
-        site_yaml(tmp_path, **named, nodes=2, gpus_per_node=2, partition="standard-g",
-                  account="project_1", container_options=["--rocm"], python="python3")
-    )  # fmt: skip
-    script = launcher.render(made, site)
-    for line in (
-        "#SBATCH --nodes=2", "#SBATCH --gpus-per-node=2", "#SBATCH --partition=standard-g",
-        "#SBATCH --mem=1500M", "#SBATCH --signal=B:USR1@120", "--nproc-per-node=2",
-        f"srun singularity exec --rocm --bind {tmp_path} /images/torch.sif python3",
-    ):  # fmt: skip
-        assert line in script
-    (tmp_path / "script").write_text(script)
-    command("bash", "-n", str(tmp_path / "script"))
-
-
-def test_without_a_site_training_runs_here(catalog: Catalog, tmp_path: Path) -> None:
-    assert load_site(catalog.settings.consortium) is None
-    write(catalog.settings.consortium / "site.yaml", site_yaml(tmp_path, country="US"))
-    try:
-        with pytest.raises(SettingsError, match="may not leave the EU"):
-            chosen(catalog.settings)
-    finally:
-        (catalog.settings.consortium / "site.yaml").unlink()

@@ -4,6 +4,7 @@ Without the file training runs on this host. The file decides where and how a ru
 nothing of what is trained, so it is no part of a checkpoint's configuration.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,11 @@ from pydantic import Field, model_validator
 from dsk_assets.consortium.policy import Section
 from dsk_assets.consortium.reading import read_config, read_yaml
 from dsk_assets.errors import SettingsError
-from dsk_assets.lake.digests import sha256_file
 from dsk_assets.settings import EU_COUNTRIES
 
 FILE = "site.yaml"
+Digest = Callable[[str], str | None]
+"""The SHA-256 of a file at the site; None where there is none."""
 _PLAIN = r"^[\w./:@+,=-]+$"
 """Names and paths that need no quoting in a shell."""
 
@@ -28,13 +30,15 @@ class ByHand(Section):
 
 
 class Site(Section):
-    """A Slurm cluster that shares a file system with this host, such as a login node of LUMI."""
+    """A Slurm cluster that this host is part of, as a login node of LUMI is, or reaches by ssh."""
 
     name: str = Field(pattern=r"^[\w-]+$")
     country: str
     """Where the machines stand: an EU member state, by ISO 3166-1."""
+    ssh: str | None = Field(None, pattern=r"^[\w.@-]+$")
+    """Host of the cluster, as ``ssh`` knows it; without it this host has the cluster's files."""
     folder: str = Field(pattern=_PLAIN)
-    """Folder on the shared file system that job folders are copied to; absolute."""
+    """Folder on the cluster's file system that job folders are copied to; absolute."""
     partition: str | None = Field(None, pattern=_PLAIN)
     account: str | None = Field(None, pattern=_PLAIN)
     time_limit: str = Field(pattern=r"^[\d:-]+$")
@@ -76,32 +80,29 @@ class Site(Section):
             raise ValueError("needs an absolute folder")
         return self
 
-    def checked(self, processes: int) -> "Site":
-        """The site, when it can run that many processes and its files are the ones named.
+    def checked(self, processes: int, digest: Digest) -> None:
+        """Whether it can run that many processes and its files are the ones named.
 
-        Raises :class:`SettingsError` otherwise.
+        *digest* gives that of a file there. Raises :class:`SettingsError` otherwise.
         """
         if processes % self.nodes:
             raise SettingsError(
                 f"{FILE}: nodes is {self.nodes}, which does not divide the {processes} processes "
                 "of training.yaml — change one of them"
             )
-        if self.container is not None:
-            path = Path(self.container)
-            if not path.is_file() or sha256_file(path) != self.container_sha256:
-                raise SettingsError(
-                    f"{FILE}: container {self.container} is missing or has another digest than "
-                    "container_sha256 — copy the image again, or name the digest of the new one"
-                )
+        if self.container is not None and digest(self.container) != self.container_sha256:
+            raise SettingsError(
+                f"{FILE}: container {self.container} is missing or has another digest than "
+                "container_sha256 — copy the image again, or name the digest of the new one"
+            )
         for own in (self.script, self.script_config):
-            if own is not None and not Path(own).is_file():
+            if own is not None and digest(own) is None:
                 raise SettingsError(f"{FILE}: there is no file {own} — correct its name")
-        return self
 
-    def own_payload(self) -> dict[str, str]:
+    def own_payload(self, digest: Digest) -> dict[str, str | None]:
         """Digests of the site's own script and its configuration, where it has them."""
         named = {"ownScript": self.script, "ownConfig": self.script_config}
-        return {name: sha256_file(Path(path)) for name, path in named.items() if path}
+        return {name: digest(path) for name, path in named.items() if path}
 
 
 def load_site(consortium: Path) -> Site | ByHand | None:

@@ -1,4 +1,4 @@
-"""The payload as a batch job of Slurm, on a cluster that shares a file system with this host.
+"""The payload as a batch job of Slurm, on this host's cluster or on one behind ssh.
 
 The job folder is copied to the site's folder and checked there against its digests, as the payload
 does again before it trains. While the job runs, metrics and whole checkpoints are copied back. A
@@ -10,30 +10,36 @@ import json
 import logging
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsk_assets.errors import CorruptedError, TrainingError
+from dsk_assets.errors import TrainingError
 from dsk_assets.lake.digests import canonical_json, sha256_text
 from dsk_assets.lake.progress import track
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.job import Job
 from dsk_assets.training.launch import failure, fetch, trained
-from dsk_assets.training.packing import copy_to
+from dsk_assets.training.place import Remote, Shared, UnreachableError
 from dsk_assets.training.site import Site
 
 SCRIPT = "job.sbatch"
 RECORD = "site.json"
+MIRROR = "there"
+"""Folder beside a job in which lies what was brought back by ssh."""
 TICK = 0.5
 """Seconds between two looks at the job and what it has written."""
 ATTEMPTS = 3
 """Jobs in a row that may end without a new checkpoint."""
 LATE = 20
 """Looks at the accounts before a row that lags behind is taken as it is."""
+REMOTE_TICK = 10.0
+"""Seconds between two looks by ssh."""
+MISSED = 360
+"""Looks in a row without an answer after which the run is given up: an hour."""
 STOPPED = 75
 """Exit status of a script that Slurm told to stop (EX_TEMPFAIL of sysexits.h)."""
 UNDER_WAY = frozenset({"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT"})
@@ -52,14 +58,17 @@ def launch(job: Job, site: Site) -> Generator[int, None, None]:
     Raises :class:`TrainingError` with the end of the job's log when the payload gave up, when
     somebody cancelled the job, and when :data:`ATTEMPTS` jobs in a row made no checkpoint.
     """
-    there = _sent(job, site.checked(job.settings.processes))
+    place = _place(job, site)
+    site.checked(job.settings.processes, place.digest)
+    target = Path(site.folder) / f"{job.run}-{job.digest[:16]}"
+    there = place.send(job, target)
     job.out.mkdir(exist_ok=True)
     (job.out / job_folder.ERROR).unlink(missing_ok=True)
     given: set[int] = set()
     last, fruitless = job.targets[-1], 0
     while last not in given:
         before = len(given)
-        batch = _Batch(job, there, site)
+        batch = _Batch(job, there, site, place, target)
         try:
             steps = trained(job, batch.ended)
             total = last - job.start
@@ -77,49 +86,42 @@ def launch(job: Job, site: Site) -> Generator[int, None, None]:
         if last not in given and (state not in AGAIN or fruitless == ATTEMPTS):
             raise _failed(job, batch, state)
         _log.info("Slurm job %s ended with %s", batch.number, state)
-    _clear(there)
+    place.clear(target)
 
 
-def _sent(job: Job, site: Site) -> Job:
-    """The job folder at the site, with the same digests; one that is there goes on."""
-    target = Path(site.folder) / f"{job.run}-{job.digest[:16]}"
-    if not (target / "out").is_dir():
-        temporary = target.with_name(f".tmp-{target.name}")
-        shutil.rmtree(temporary, ignore_errors=True)
-        copy_to(job, temporary)
-        shutil.rmtree(target, ignore_errors=True)
-        temporary.rename(target)
-    there = Job.read(target)
-    if there.digest != job.digest:
-        raise CorruptedError(f"{target} holds another job — remove it and train again")
-    there.verify()
-    return there
-
-
-def _clear(there: Job) -> None:
-    """Take away what was sent and trained, once all is back; script, logs and digests stay."""
-    for path in there.folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
+def _place(job: Job, site: Site) -> Shared | Remote:
+    return Remote(site.ssh, job.folder / MIRROR) if site.ssh else Shared()
 
 
 @dataclass
 class _Batch:
-    """One batch job for *job*, whose folder at the site is *there*."""
+    """One batch job for *job*, whose folder at the site is *target*, and can be read as *there*.
+
+    A job that an earlier process submitted, which was killed, and that is not over is followed on.
+    """
 
     job: Job
     there: Job
     site: Site
+    place: Shared | Remote
+    target: Path
 
     def __post_init__(self) -> None:
-        script = self.there.folder / SCRIPT
-        text = render(self.there, self.site)
-        script.write_text(text, "utf-8")
+        text = render(self.there, self.site, self.target)
         self.script = sha256_text(text)
-        self.own = self.site.own_payload()
-        self.number = _slurm("sbatch", "--parsable", str(script)).strip().partition(";")[0]
-        self.state = "PENDING"
-        self.status = 0
+        self.own = self.site.own_payload(self.place.digest)
+        self.state, self.status, self.missed = "PENDING", 0, 0
+        for earlier in recorded(self.job.folder)[-1:]:
+            self.number = str(earlier.get("job"))
+            self._look()
+            if self.state in UNDER_WAY and self.name == self.job.run:
+                _log.info("going on with Slurm job %s for %s", self.number, self.job.run)
+                return
+        self.place.write(self.target / SCRIPT, text)
+        submitted = self._slurm("sbatch", "--parsable", str(self.target / SCRIPT))
+        self.number = submitted.strip().partition(";")[0]
+        self.state, self.status = "PENDING", 0
+        self.record()
         _log.info("submitted Slurm job %s for %s", self.number, self.job.run)
 
     @property
@@ -129,10 +131,17 @@ class _Batch:
 
     def ended(self) -> bool:
         """Whether the job is over, after a moment's wait; copies back what it has written."""
-        time.sleep(TICK)
-        self._look()
-        over = self.state not in UNDER_WAY
-        self._fetch()
+        time.sleep(REMOTE_TICK if self.site.ssh else TICK)
+        try:
+            self._look()
+            over = self.state not in UNDER_WAY
+            self._fetch()
+        except UnreachableError:
+            self.missed += 1
+            if self.missed == MISSED:
+                raise
+            return False
+        self.missed = 0
         return over
 
     def wait(self) -> str:
@@ -140,7 +149,7 @@ class _Batch:
         while not self.ended():
             pass
         for _ in range(LATE):
-            if _row(self.number).get("State", self.state).partition(" ")[0] not in UNDER_WAY:
+            if self._row().get("State", self.state).partition(" ")[0] not in UNDER_WAY:
                 break
             time.sleep(TICK)
         self.record()
@@ -150,14 +159,16 @@ class _Batch:
         """End the job if it is not over."""
         self._look()
         if self.state in UNDER_WAY:
-            subprocess.run(["scancel", self.number], check=False, capture_output=True)
+            self._slurm("scancel", self.number, check=False)
             while self.state in UNDER_WAY:
                 time.sleep(TICK)
                 self._look()
 
     def record(self) -> None:
         """Keep beside the job what Slurm says of it; ends up in the statements."""
-        row = _row(self.number)
+        row: dict[str, Any] = {}
+        with suppress(UnreachableError):
+            row = self._row()
         content = {
             "site": self.site.name,
             "country": self.site.country,
@@ -171,9 +182,10 @@ class _Batch:
         record(self.job, content)
 
     def _look(self) -> None:
-        text = _slurm("scontrol", "--oneliner", "show", "job", self.number, check=False)
-        found = dict(re.findall(r"(?:^|\s)(JobState|ExitCode)=(\S+)", text))
-        row = {} if found else _row(self.number)
+        text = self._slurm("scontrol", "--oneliner", "show", "job", self.number, check=False)
+        found = dict(re.findall(r"(?:^|\s)(JobState|ExitCode|JobName)=(\S+)", text))
+        self.name = found.get("JobName")
+        row = {} if found else self._row()
         if not found and not row:
             self.state = "COMPLETED" if self.state in UNDER_WAY else self.state
             return
@@ -182,6 +194,7 @@ class _Batch:
 
     def _fetch(self) -> None:
         """Copy metrics and whole checkpoints, the latter checked against their receipts."""
+        self.place.bring(self.there, self.target)
         out = self.there.out
         for name in (job_folder.METRICS, job_folder.ERROR):
             if (out / name).is_file():
@@ -191,9 +204,31 @@ class _Batch:
             if there.is_dir() and not self.job.checkpoint(step).is_dir():
                 fetch(self.there, self.job, step)
 
+    def _row(self) -> dict[str, Any]:
+        """The accounting row of the job; empty where the site keeps no accounts."""
+        text = self._slurm(
+            "sacct", "--allocations", "--parsable2", "--jobs", self.number,
+            "--format", _ACCOUNTED, check=False,
+        )  # fmt: skip
+        lines = text.splitlines()
+        return dict(zip(lines[0].split("|"), lines[1].split("|"), strict=True)) if lines[1:] else {}
 
-def render(there: Job, site: Site) -> str:
-    """The batch script for the job folder *there*, from ``templates/job.sbatch.j2``."""
+    def _slurm(self, *command: str, check: bool = True) -> str:
+        done = self.place.run(*command)
+        if done.returncode == 127 and check:
+            raise TrainingError(
+                f"{command[0]} is not installed {self.site.ssh or 'here'} — site.yaml needs a host "
+                "of the Slurm cluster, or remove it to train on this machine"
+            )
+        if done.returncode and check:
+            raise TrainingError(
+                f"{command[0]} refused the job: {done.stderr.strip()[-500:]} — correct site.yaml"
+            )
+        return "" if done.returncode else done.stdout
+
+
+def render(there: Job, site: Site, folder: Path) -> str:
+    """The batch script for the job *there* in *folder*, from ``templates/job.sbatch.j2``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -208,7 +243,7 @@ def render(there: Job, site: Site) -> str:
     return environment.get_template(f"{SCRIPT}.j2").render(
         job=there,
         site=site,
-        folder=there.folder,
+        folder=folder,
         processes=there.settings.processes,
         container=container,
     )
@@ -221,33 +256,6 @@ def _failed(job: Job, batch: _Batch, state: str) -> TrainingError:
     how = f"ended at {batch.site.name} as Slurm job {batch.number} with {state}"
     error = failure(job, how)
     return TrainingError(f"{error}\n{batch.log} ends with:\n{tail}" if tail else str(error))
-
-
-def _row(number: str) -> dict[str, Any]:
-    """The accounting row of a job; empty where the site keeps no accounts."""
-    text = _slurm(
-        "sacct", "--allocations", "--parsable2", "--jobs", number, "--format", _ACCOUNTED,
-        check=False,
-    )  # fmt: skip
-    lines = text.splitlines()
-    return dict(zip(lines[0].split("|"), lines[1].split("|"), strict=True)) if lines[1:] else {}
-
-
-def _slurm(*command: str, check: bool = True) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    except FileNotFoundError:
-        if not check:
-            return ""
-        raise TrainingError(
-            f"{command[0]} is not installed here — site.yaml needs a host of the Slurm cluster, or "
-            "remove it to train on this machine"
-        ) from None
-    if done.returncode and check:
-        raise TrainingError(
-            f"{command[0]} refused the job: {done.stderr.strip()[-500:]} — correct site.yaml"
-        )
-    return "" if done.returncode else done.stdout
 
 
 def record(job: Job, content: Mapping[str, Any]) -> None:
