@@ -1,7 +1,7 @@
 """What tests of different stages share: materialisations and gate decisions made to order."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow as pa
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.admission import Decision, Finding
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_json, sha256_text
 from dsk_assets.lake.store import Zone
 
@@ -58,6 +59,7 @@ def admit(
     *,
     admitted: bool = True,
     valid_until: dt.date | None = None,
+    inputs: Sequence[Source] = (),
 ) -> Snapshot:
     """A decision of *gate* on *judged*, without evaluating its suite."""
     finding = Finding("test", "to pass", int(admitted), admitted, "critical", "refused by the test")
@@ -65,6 +67,7 @@ def admit(
         catalog,
         gate,
         judged,
+        inputs=inputs,
         config={"admitted": admitted, "until": str(valid_until)},
         code_version="test",
         decide=lambda: Decision(

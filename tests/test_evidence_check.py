@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from dsk_assets.defs import metadata
 from dsk_assets.defs.local import local_instance
 from dsk_assets.defs.told import told
 from dsk_assets.defs.transparency.assets import VERIFICATION
@@ -23,6 +25,7 @@ from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.gates.registry import GATES
 from dsk_assets.records.verification import require_verified, verification
 from tests.evidence_lake import DONATIONS, REACHED, RELEASE, RUN, Home, build, make, show
+from tests.support import admit
 from tests.tampering import flip
 
 
@@ -208,6 +211,40 @@ def test_a_check_turned_green_in_dagsters_database(home: Home, shown: dg.Dagster
     checks(home, f"update asset_check_executions set {status} where check_name = 'checkpoint'")
     (fault,) = compared(home, shown)["dagster-differs"]
     assert "training/checkpoint checkpoint" in fault.place
+
+
+def test_a_green_check_put_upon_a_red_one(home: Home, shown: dg.DagsterInstance):
+    """People look at the newest check: it shows what the gate decided last, and nothing else."""
+    decided = admission.decision(home.catalog().require("gate/spans", DONATIONS[0]))
+
+    def show_spans(decision: admission.Decision) -> set[str]:
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(["corpus", "shards"]), check_name="spans", passed=True,
+            metadata=metadata.of_decisions([(DONATIONS[0], decision)]),
+        )  # fmt: skip
+        shown.report_runless_asset_event(evaluation)
+        return {
+            f"{one.code} {one.detail}" for found in compared(home, shown).values() for one in found
+        }
+
+    assert show_spans(decided) == set(), "what was decided, shown once more"
+    otherwise = {f"dagster-differs {DONATIONS[0]} was decided otherwise"}
+    assert show_spans(replace(decided, findings=decided.findings * 2)) == otherwise
+
+
+def test_a_check_that_shows_an_earlier_decision(home: Home, shown: dg.DagsterInstance):
+    catalog = home.catalog()
+    refused = admit(
+        catalog, "spans", catalog.require("corpus/shards", DONATIONS[0]), admitted=False
+    )
+    sequencer.append_new(catalog)
+    assert "was decided otherwise" in compared(home, shown)["dagster-differs"][0].detail
+    evaluation = dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(["corpus", "shards"]), check_name="spans", passed=False,
+        metadata=metadata.of_decisions([(DONATIONS[0], admission.decision(refused))]),
+    )  # fmt: skip
+    shown.report_runless_asset_event(evaluation)
+    assert compared(home, shown) == {}
 
 
 def test_runs_that_dagster_says_ended_badly_hide_nothing(home: Home, shown: dg.DagsterInstance):

@@ -12,7 +12,7 @@ from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence import attestations, sequencer
 from dsk_assets.evidence.verify.envelopes import Unreadable, read_statement
 from dsk_assets.evidence.witness import from_request
-from tests.evidence_lake import RELEASE, Home
+from tests.evidence_lake import DONATIONS, RELEASE, Home
 from tests.tampered_lake import DEEP, SHAPES, checked, codes, garbled
 from tests.tampered_lake import home as home
 from tests.tampered_lake import intact as intact
@@ -115,6 +115,23 @@ def test_a_file_that_is_a_link_to_no_file(home: Home, target: str):
         assert codes(checked(home))
         path.unlink()
         path.write_bytes(data)
+
+
+def test_a_link_to_a_folder_is_named_and_not_followed(home: Home, tmp_path: Path):
+    """A web server would follow it, and publish what lies there."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/000001.json").write_bytes(b"{}")
+    for place, code in (
+        ("public/elsewhere", "file-stray"),
+        (f"curated/corpus/shards/{DONATIONS[0]}/extra", "file-stray"),
+        ("evidence/statements/corpus/release/9.9.9", "statement-unreadable"),
+    ):
+        path = home.lake / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        (fault,) = [fault for fault in checked(home).faults if not fault.is_limit]
+        assert (fault.code, fault.place) == (code, place)
+        path.unlink()
 
 
 def test_strays_of_any_form_and_name_are_named(home: Home):

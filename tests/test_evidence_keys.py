@@ -8,7 +8,7 @@ from securesystemslib.signer import CryptoSigner
 
 from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence import keys, predicates, sequencer
-from dsk_assets.evidence.verify.lake import verify
+from dsk_assets.evidence.verify.lake import policy, verify
 from tests.evidence_lake import DONATIONS
 from tests.tampering import sign_anew, statement
 from tests.test_evidence_signers import Platform, entered
@@ -169,9 +169,37 @@ def test_a_donor_signs_only_for_what_it_has_donated(platform: Platform, tmp_path
     assert wrong(platform) == {"signature-missing": "missing: donor"}
 
 
+@pytest.mark.parametrize("holder", [OTHER, None])
+def test_a_rotation_gives_the_key_to_nobody_else(platform: Platform, holder: str | None):
+    """Else a donor could sign for another donor's text, with nobody's consent."""
+    new = keys.load(platform.made("new"))
+    old = private(platform, "donor").public_key.keyid
+    changed(platform, "rotate", "donor", new, "s", "donor", "new", replaces=old, holder=holder)
+    assert set(wrong(platform)) == {"key-rotated-alone"}
+    with pytest.raises(CorruptedError, match="and that holder"):
+        sequencer.keyring(platform.catalog)
+
+
+def test_an_approval_in_the_name_of_another_donor(platform: Platform):
+    """The gate's decision names the member whose donation it judged: nobody else approves it."""
+    path = platform.evidence / "attestations/approval/donation" / DONATIONS[0] / "000001.json"
+    content = statement(path)
+    for number, says in ((2, {"donor": OTHER}), (3, {"donation": DONATIONS[1]})):
+        other = content | {"predicate": content["predicate"] | says}
+        later = path.with_name(f"{number:06d}.json")
+        sign_anew(later, other, private(platform, "consortium"), private(platform, "donor"))
+        entered(platform, later, "approval/donation", DONATIONS[0], other)
+    faults = [one for one in verify(platform.catalog).faults if one.code == "attestation-differs"]
+    assert [one.place[-11:] for one in faults] == ["000002.json", "000003.json"]
+
+
 def test_the_rules_of_the_platform_and_of_the_verifier_know_the_same_roles():
     from dsk_assets.evidence.verify import trust
 
     assert (trust.SIGNER, trust.CONSORTIUM, trust.DONOR) == (
         keys.STATEMENTS, keys.CONSORTIUM, keys.DONOR,
     )  # fmt: skip
+
+
+def test_the_rules_and_the_platform_file_the_same_types_under_the_same_names():
+    assert policy()["types"] == predicates.GROUPS

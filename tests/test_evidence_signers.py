@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from dsk_assets.cli.main import main
+from dsk_assets.errors import CorruptedError
 from dsk_assets.evidence import attestations, keys, log, sequencer
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.verify.lake import verify
@@ -250,3 +251,24 @@ def test_the_records_of_a_release_wait_for_its_second_signature(tmp_path: Path):
     verification(catalog, RELEASE, [made])
     GATES["evidence"].judge(catalog, RELEASE)
     assert require_verified(catalog, RELEASE, [made])
+
+
+@pytest.mark.parametrize(
+    ("asset", "partition"), [("approval/donation", DONATIONS[0]), ("release/corpus", RELEASE)]
+)
+def test_what_two_must_sign_is_not_filed_as_what_one_signs(
+    platform: Platform, asset: str, partition: str
+):
+    """Who must sign follows from the type: the platform's key alone signs a policy, say."""
+    path = platform.evidence / "attestations" / asset / partition / "000001.json"
+    policy = platform.evidence / "attestations/policy/evidence/_/000001.json"
+    kind = {name: statement(policy)[name] for name in ("predicateType", "predicate")}
+    content = statement(path) | kind
+    later = path.with_name("000002.json")
+    sign_anew(later, content, keys.load(platform.folder / "s.pem"))
+    with pytest.raises(CorruptedError, match="not a readable statement of its place"):
+        sequencer.append_new(platform.catalog)
+    entered(platform, later, asset, partition, content)
+    (fault,) = [one for one in verify(platform.catalog).faults if not one.is_limit]
+    assert (fault.code, fault.detail) == ("statement-inconsistent", kind["predicateType"])
+    assert fault.affects

@@ -126,6 +126,37 @@ def test_text_from_outside_among_the_inputs_of_shards(home: Home):
     assert "scraped" in fault.detail
 
 
+def test_text_from_outside_under_the_statement_of_another_input(home: Home):
+    path = home.statement("corpus/shards", DONATIONS[0])
+    content = statement(path)
+    scraped = Source("consortium/scraped.txt", "5" * 64).dependency()
+    named = inputs(content)[0]["annotations"]["statement"]
+    inputs(content).append(scraped | {"annotations": {"statement": named}})
+    sign_anew(path, content, keys.signer(home.settings, keys.STATEMENTS))
+    details = [f.detail for f in logged_anew(home).faults if f.code == "input-unknown"]
+    assert any("scraped" in detail for detail in details)
+
+
+def test_an_input_named_twice(home: Home):
+    """The second would hide the first from what is demanded of it."""
+    path = home.statement("corpus/shards", DONATIONS[0])
+    content = statement(path)
+    inputs(content).append(inputs(content)[0])
+    sign_anew(path, content, keys.signer(home.settings, keys.STATEMENTS))
+    assert any("named twice" in fault.detail for fault in logged_anew(home).faults)
+
+
+def test_a_statement_nested_deeper_than_its_schema_is_followed(home: Home):
+    path = home.lake / "evidence/attestations/policy/evidence/_/000001.json"
+    content = statement(path)
+    for _ in range(300):
+        content["predicate"]["signatures"] = [content["predicate"]["signatures"]]
+    later = path.with_name("000002.json")
+    sign_anew(later, content, keys.signer(home.settings, keys.STATEMENTS))
+    sequencer.append_new(home.catalog())
+    assert codes(checked(home)) == {"statement-schema"}
+
+
 def test_a_withdrawal_of_another_donation_than_it_is_filed_under(home: Home):
     path = home.lake / "evidence/attestations/withdrawal/donation" / DONATIONS[1] / "000001.json"
     content = statement(path)

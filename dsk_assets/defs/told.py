@@ -7,7 +7,7 @@ people look at there should be what the statements say.
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -191,7 +191,7 @@ def _as_text(value: object) -> str:
 
 
 def _checks(instance: dg.DagsterInstance, graph: Graph) -> Iterator[Fault]:
-    """Decisions of gates that no check in Dagster shows, and checks that contradict themselves.
+    """Decisions of gates that no check in Dagster shows, and checks that show what none decided.
 
     A check shows all decisions of its gate at the time, in a table. What a run has decided and not
     shown, since it is under way or ended badly, the next one shows.
@@ -202,6 +202,12 @@ def _checks(instance: dg.DagsterInstance, graph: Graph) -> Iterator[Fault]:
         for number, evaluation, status in _evaluations(instance, judged, name):
             table = _table(evaluation)
             for partition, numbers in table.items():
+                decided = graph.histories.get((gate, partition), [])
+                if partition not in shown and gate not in JUDGED_BEFORE_USE:
+                    decided = decided[_last_told(instance, decided) :]
+                if numbers not in map(_numbers, decided):
+                    place = f"Dagster check {number}: {judged} {name}"
+                    yield Fault("dagster-differs", place, f"{partition} was decided otherwise")
                 shown.setdefault(partition, set()).add(numbers)
             passed = not any(failed for _, failed, _ in table.values())
             if evaluation.passed != passed or (status == SUCCEEDED) != passed:
@@ -249,6 +255,12 @@ def _table(evaluation: dg.AssetCheckEvaluation) -> dict[str | None, Numbers]:
 def _numbers(decision: Statement) -> Numbers:
     counts = decision.counts
     return counts.get("expectations", 0), counts.get("failed", 0), counts.get("admitted") == 1
+
+
+def _last_told(instance: dg.DagsterInstance, decisions: Sequence[Statement]) -> int:
+    """The position of the last of *decisions* that Dagster must have been told of."""
+    told = [is_run(one.run) and _ended_well(instance, one.run) for one in decisions]
+    return max((position for position, one in enumerate(told) if one), default=0)
 
 
 def _ended_well(instance: dg.DagsterInstance, name: str) -> bool:

@@ -3,7 +3,8 @@
 The first key statement in the log is the trust root: it is signed by the key that it adds. Every
 later one must be signed by a key of the role ``statements`` in force, and besides
 
-- a rotation by the key that is replaced and by the one that takes its place, of the same role;
+- a rotation by the key that is replaced and by the one that takes its place, of the same role
+  and holder;
 - an addition, but of the first key of a role, by a key of the role ``consortium``, so that nobody
   gives the second of two signatures with a key that they have added themselves.
 
@@ -119,8 +120,14 @@ class KeyRing:
             raise CorruptedError(f"{about} that key was in the log before")
         if says["action"] == "rotate":
             old = self.known.get(says["replaces"])
-            if old is None or not old.in_force(position) or old.role != says["role"]:
-                raise CorruptedError(f"{about} replaces no key in force of the role {says['role']}")
+            if (
+                old is None
+                or not old.in_force(position)
+                or (old.role, old.holder) != (says["role"], says["holder"])
+            ):
+                raise CorruptedError(
+                    f"{about} replaces no key in force of the role {says['role']} and that holder"
+                )
             if len(envelope.signed_by([old.key, key])) < 2:
                 raise CorruptedError(f"{about} is not signed by both the old and the new key")
             self._end(says["replaces"], position, revoked=False)

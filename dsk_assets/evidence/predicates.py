@@ -49,6 +49,19 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
 """Types that two must sign: one key of each of these roles. All others need one key of the role
 ``statements``. The policy statement in the log says the same."""
 
+GROUPS: dict[str, str] = {
+    "test-result": TEST_RESULT,
+    "verification": VERIFICATION,
+    "approval": APPROVAL,
+    "release": RELEASE,
+    "withdrawal": WITHDRAWAL,
+    "erasure": ERASURE,
+    "key": KEY,
+    "policy": POLICY,
+}
+"""The type of the statements that lie below each folder of ``evidence/attestations``, so that
+nobody files under the name of one what is signed as another. The rules say the same."""
+
 Statement = dict[str, Any]
 
 

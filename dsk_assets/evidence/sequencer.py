@@ -174,6 +174,10 @@ def _waiting(full: str, path: str, data: bytes, envelope: Envelope) -> Waiting:
     statement = envelope.statement
     predicate = statement["predicate"]
     asset, partition, number = located(path)
+    attested = predicates.GROUPS.get(asset.partition("/")[0])
+    kind = attested if full.startswith(f"{ATTESTATIONS}/") else predicates.PROVENANCE
+    if statement["predicateType"] != kind:
+        raise ValueError("a statement of another type than belongs there")
     made = predicate.get("buildDefinition", {}).get("externalParameters")
     if made not in (None, {"asset": asset, "partition": partition}):
         raise ValueError("a statement of another asset or partition")

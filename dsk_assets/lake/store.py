@@ -90,11 +90,17 @@ class Lake:
                 path.unlink(missing_ok=True)
 
     def files(self, folder: str) -> list[str]:
-        """Paths of all files below *folder*, relative to it, sorted; no temporary ones."""
+        """Paths of all files below *folder*, relative to it, sorted; no temporary ones.
+
+        A link to a folder is named like a file, and not followed: nothing here makes one.
+        """
         root = f"{self.root}/{folder}"
         if self.is_local:
-            walked = os.walk(root, onerror=_unlisted)
-            found = [f"{at}/{name}" for at, _, names in walked for name in names]
+            found = [
+                f"{at}/{name}"
+                for at, folders, names in os.walk(root, onerror=_unlisted)
+                for name in (*names, *(one for one in folders if Path(at, one).is_symlink()))
+            ]
         else:
             self.fs.invalidate_cache(root)
             found = [str(path) for path in self.fs.find(root)]

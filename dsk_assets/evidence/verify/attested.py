@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dsk_assets.evidence.verify.envelopes import Statement
+from dsk_assets.evidence.verify.envelopes import PROVENANCE, Statement
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.graph import Graph
 from dsk_assets.evidence.verify.trust import SIGNER, KeyRing
@@ -14,8 +14,18 @@ POLICY, RULES = "policy/evidence", "policy/verification"
 
 
 def attestations(graph: Graph) -> Iterator[Fault]:
-    """An attestation is about what its statement made or read, and says of a gate what it did."""
+    """An attestation is about what its statement made or read, and says of a gate what it did.
+
+    It is of the type that is signed for under its name, and an approval is the donor's whom the
+    gate has found among the members.
+    """
     for one in graph.statements:
+        wanted = graph.policy["types"].get(one.asset.partition("/")[0])
+        if one.predicate_type not in (PROVENANCE, wanted):
+            affected = graph.affected([one.digest, *one.attests])
+            yield Fault("statement-inconsistent", one.place, one.predicate_type, affected)
+        elif one.predicate_type == graph.policy["types"]["approval"]:
+            yield from _approved(graph, one)
         for position, digest in enumerate(one.attests):
             told = graph.by_digest.get(digest)
             if told is None:
@@ -26,6 +36,21 @@ def attestations(graph: Graph) -> Iterator[Fault]:
             agrees = result is None or (result != "FAILED") == (told.counts.get("admitted") == 1)
             if one.files[position][1] not in _spoken_of(graph, told) or not agrees:
                 yield Fault("attestation-differs", one.place, told.place, graph.affected([digest]))
+
+
+def _approved(graph: Graph, one: Statement) -> Iterator[Fault]:
+    """An approval is of the donation that it is filed under, by the donor of that donation."""
+    members = graph.policy["members"]
+    donors = {
+        used.uri.removeprefix(members)
+        for told in (graph.by_digest.get(digest) for digest in one.attests)
+        for used in (told.inputs if told else ())
+        if used.uri.startswith(members)
+    }
+    donor, donation = one.predicate.get("donor"), one.predicate.get("donation")
+    if donation != one.partition or (donors and donors != {donor}):
+        detail = f"it is about {donation} of {donor}, the gate judged {', '.join(sorted(donors))}"
+        yield Fault("attestation-differs", one.place, detail, graph.affected(one.attests))
 
 
 def unattested(graph: Graph) -> Iterator[Fault]:

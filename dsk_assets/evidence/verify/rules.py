@@ -39,14 +39,19 @@ def _of_statement(graph: Graph, one: Statement) -> Found:
     for code, detail in one.problems:
         yield code, one.place, detail
     made_by = {}
+    uris: set[str] = set()
     for used in one.inputs:
         source = graph.by_digest.get(used.statement or "")
         if used.statement not in graph.lost:
             yield from _input(one, used, source)
-        if source is not None:
+        if used.uri in uris:
+            yield "inputs-incomplete", one.place, f"{used.uri} is named twice"
+        uris.add(used.uri)
+        if used.uri.startswith(SOURCE):
+            if one.asset in graph.policy["sourceless"]:
+                yield "input-unknown", one.place, f"{used.uri}: it may be made of assets alone"
+        elif source is not None:
             made_by[used.uri] = source
-        elif used.uri.startswith(SOURCE) and one.asset in graph.policy["sourceless"]:
-            yield "input-unknown", one.place, f"{used.uri}: it may be made of assets alone"
     for demand in graph.policy["demands"]:
         if demand["asset"] == one.asset:
             yield from _demand(graph, one, demand, made_by)

@@ -17,9 +17,12 @@ def problems(envelope: bytes) -> Iterator[str]:
         yield "predicateType"
         return
     validator = _validator(statement["predicateType"])
-    if not validator.is_valid(statement):
-        for error in validator.iter_errors(statement):
-            yield "/".join(map(str, error.instance_path)) or "the whole"
+    try:
+        if not validator.is_valid(statement):
+            for error in validator.iter_errors(statement):
+                yield "/".join(map(str, error.instance_path)) or "the whole"
+    except ValueError:  # nested deeper than the library follows
+        yield "the whole"
 
 
 @cache

@@ -117,8 +117,8 @@ def _breach(
     """The code of the rule that a change of the keys breaks.
 
     All are signed by a key for statements. A rotation is signed by the key that is replaced and by
-    the one that takes its place, of the same role; an addition, but of the first key of a role, by
-    the consortium. A key is added once, for one role.
+    the one that takes its place, of the same role and holder; an addition, but of the first key of
+    a role, by the consortium. A key is added once, for one role.
     """
     signed = set(signers)
     roles = ring.roles(signed, key.since)
@@ -131,7 +131,8 @@ def _breach(
         return "key-again"
     if change["action"] == "add":
         return "key-without-consortium" if ring.ever(key.role) and CONSORTIUM not in roles else None
-    old = {one.keyid for one in ring.of_role(key.role, key.since)} & {change["replaces"]}
+    held = [one for one in ring.of_role(key.role, key.since) if one.holder == key.holder]
+    old = {one.keyid for one in held} & {change["replaces"]}
     return None if old and old | {key.keyid} <= signed else "key-rotated-alone"
 
 
