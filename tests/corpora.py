@@ -11,6 +11,7 @@ from dsk_assets.corpus.release import release
 from dsk_assets.corpus.shards import shards
 from dsk_assets.corpus.tokenizer import tokenizer
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.lines import CUT
 from dsk_assets.gates.admitted import SCREENING, admitted
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import Settings, load_settings
@@ -83,8 +84,12 @@ def donate(
     contents: Mapping[str, str],
     *,
     dropped: Collection[str] = (),
+    cut: Collection[str] = (),
 ) -> None:
-    """A donation that passed the screening and whose documents were decided on."""
+    """A donation that passed the screening and whose documents were decided on.
+
+    Of those in *cut* the first ten characters are cut out.
+    """
     donation_id = donation.partition("@")[0]
     table = documents(contents, donation_id).drop_columns(["file_id"])
     decided = pa.table(
@@ -106,7 +111,9 @@ def donate(
         )
         admit(catalog, gate, judged)
     admitted(catalog, donation)
-    seed(catalog, "filtering/decisions", donation, tables={"decision": decided})
+    rows = [{"doc_id": one, "start": 0, "end": 10, "survivor_id": ""} for one in sorted(cut)]
+    cuts = pa.Table.from_pylist(rows, CUT)
+    seed(catalog, "filtering/decisions", donation, tables={"decision": decided, "cut": cuts})
 
 
 def tokenise(catalog: Catalog, *donations: str) -> None:

@@ -77,28 +77,31 @@ class KeptDocuments:
             reader = connection.sql(
                 _TEXTS, params={"documents": documents, "characters": characters}
             ).to_arrow_reader(ROWS)
-            cuts = self._cuts(another)
+            cuts = cuts_in(self.decisions, another)
             for batch in reader:
                 rows = batch.to_pylist()
                 cut = cuts(rows[0]["doc_id"], rows[-1]["doc_id"])
                 for row in rows:
                     yield row["doc_id"], without(row["text"], cut[row["doc_id"]])
 
-    def _cuts(self, connection: duckdb.DuckDBPyConnection) -> Callable[[str, str], Spans]:
-        """What gives the spans that are cut out of the documents from one id to another."""
-        connection.execute('create temp table cut (doc_id varchar, "start" bigint, "end" bigint)')
-        if paths := [str(path) for path in self.decisions.paths("cut")]:
-            connection.execute(_CUT, [paths])
 
-        def between(first: str, last: str) -> Spans:
-            spans: Spans = defaultdict(list)
-            for doc_id, *span in connection.execute(
-                'from cut where doc_id between ? and ? order by doc_id, "start"', [first, last]
-            ).fetchall():
-                spans[doc_id].append(tuple(span))
-            return spans
+def cuts_in(
+    decisions: Snapshot, connection: duckdb.DuckDBPyConnection
+) -> Callable[[str, str], Spans]:
+    """What gives the spans that are cut out of the documents from one id to another."""
+    connection.execute('create temp table cut (doc_id varchar, "start" bigint, "end" bigint)')
+    if paths := [str(path) for path in decisions.paths("cut")]:
+        connection.execute(_CUT, [paths])
 
-        return between
+    def between(first: str, last: str) -> Spans:
+        spans: Spans = defaultdict(list)
+        for doc_id, *span in connection.execute(
+            'from cut where doc_id between ? and ? order by doc_id, "start"', [first, last]
+        ).fetchall():
+            spans[doc_id].append(tuple(span))
+        return spans
+
+    return between
 
 
 def kept_documents(catalog: Catalog, donation: str) -> KeptDocuments:

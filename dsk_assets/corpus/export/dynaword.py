@@ -5,14 +5,19 @@ et al. 2025, https://arxiv.org/abs/2508.02271). It holds text, so only donations
 agreement lets it be published and whose donor asked for that; ``left-out.txt`` names the others.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dsk_assets.consortium.agreements import load_agreements
+from dsk_assets.corpus.kept import ROWS, Spans, cuts_in
 from dsk_assets.corpus.release import Member, OpenedRelease
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.lines import without
 
 
 def write(catalog: Catalog, release: OpenedRelease, folder: Path) -> None:
@@ -39,8 +44,10 @@ def may_be_published(catalog: Catalog, donation: str) -> bool:
 
 
 def _write(catalog: Catalog, member: Member, name: str, path: Path) -> None:
-    documents = _made_from(catalog, member).paths("document")
-    with duckdb.connect() as connection:
+    documents = _made_from(catalog, member, "filtering/personal_data", "document/")
+    decisions = _made_from(catalog, member, "filtering/decisions", "decision/", "cut/")
+    with duckdb.connect() as connection, connection.cursor() as another:
+        cuts = cuts_in(decisions, another)
         connection.register("span", member.shards.table("shard_span"))
         rows = connection.sql(
             """
@@ -50,23 +57,35 @@ def _write(catalog: Catalog, member: Member, name: str, path: Path) -> None:
             inner join span using (doc_id)
             order by id
             """,
-            params={"documents": [str(one) for one in documents], "name": name},
-        )
-        rows.write_parquet(str(path), compression="zstd")
+            params={"documents": [str(one) for one in documents.paths("document")], "name": name},
+        ).to_arrow_reader(ROWS)
+        with pq.ParquetWriter(path, rows.schema, compression="zstd") as writer:
+            for batch in rows:
+                writer.write_table(_without(pa.Table.from_batches([batch]), cuts))
 
 
-def _made_from(catalog: Catalog, member: Member) -> Snapshot:
-    """The redacted documents that the member's shards were made from."""
+def _without(rows: pa.Table, cuts: Callable[[str, str], Spans]) -> pa.Table:
+    """*rows* with the lines cut out of their texts that were cut out for training."""
+    ids = rows["id"].to_pylist()
+    cut = cuts(ids[0], ids[-1])
+    texts = [
+        without(text, cut[doc_id])
+        for doc_id, text in zip(ids, rows["text"].to_pylist(), strict=True)
+    ]
+    place = rows.schema.get_field_index("text")
+    return rows.set_column(place, rows.schema.field(place), pa.array(texts, pa.string()))
+
+
+def _made_from(catalog: Catalog, member: Member, asset: str, *files: str) -> Snapshot:
+    """The materialisation of *asset* that the member's shards were made from, its *files*."""
     inputs = member.shards.statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     [digest] = [
-        one["digest"]["sha256"]
-        for one in inputs
-        if one["uri"] == f"dsk:filtering/personal_data[{member.donation}]"
+        one["digest"]["sha256"] for one in inputs if one["uri"] == f"dsk:{asset}[{member.donation}]"
     ]
-    for snapshot in reversed(catalog.history("filtering/personal_data", member.donation)):
-        if snapshot.only("document/").digest == digest:
-            return snapshot.only("document/")
+    for snapshot in reversed(catalog.history(asset, member.donation)):
+        if snapshot.only(*files).digest == digest:
+            return snapshot.only(*files)
     raise MissingInputError(
-        f"the documents that {member.shards.key} was made from are no longer in the catalog — "
-        "restore their statements from a copy of the evidence zone"
+        f"the {asset} that {member.shards.key} was made from is no longer in the catalog — "
+        "restore its statements from a copy of the evidence zone"
     )
