@@ -66,14 +66,12 @@ def _write(catalog: Catalog, member: Member, name: str, path: Path) -> None:
 
 def _without(rows: pa.Table, cuts: Callable[[str, str], Spans]) -> pa.Table:
     """*rows* with the lines cut out of their texts that were cut out for training."""
-    ids = rows["id"].to_pylist()
-    cut = cuts(ids[0], ids[-1])
-    texts = [
-        without(text, cut[doc_id])
-        for doc_id, text in zip(ids, rows["text"].to_pylist(), strict=True)
-    ]
+    ids, texts = map(str, rows["id"].to_pylist()), map(str, rows["text"].to_pylist())
+    named = list(zip(ids, texts, strict=True))
+    cut = cuts(named[0][0], named[-1][0])
+    shorter = [without(text, cut[doc_id]) for doc_id, text in named]
     place = rows.schema.get_field_index("text")
-    return rows.set_column(place, rows.schema.field(place), pa.array(texts, pa.string()))
+    return rows.set_column(place, rows.schema.field(place), pa.array(shorter, pa.string()))
 
 
 def _made_from(catalog: Catalog, member: Member, asset: str, *files: str) -> Snapshot:
