@@ -19,6 +19,8 @@ from playwright.sync_api import FloatRect, Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = "/usr/bin/chromium"
 GRAPH: FloatRect = {"x": 560, "y": 400, "width": 940, "height": 130}
+NAVIGATION = 240
+"""Width of the list of places at the left."""
 PERSONAL = "dsk-2026-0005%401.0.0"
 """The demonstration's donation with personal data, all of it invented."""
 FLAGS = [
@@ -74,7 +76,15 @@ def shoot(page: Page, address: str, folder: Path) -> None:
     page.goto(f"{address}/assets/filtering/personal_data?view=partitions&partition={PERSONAL}")
     page.get_by_text("canaries missed").first.wait_for(timeout=90_000)
     _settled(page)
-    page.screenshot(path=folder / "personal-data.png")
+    rest = page.get_by_text("dagster/uri", exact=True).first.bounding_box()
+    assert rest is not None, "the metadata hold the place of the files"
+    size: FloatRect = {
+        "x": NAVIGATION,
+        "y": 0,
+        "width": 1500 - NAVIGATION,
+        "height": rest["y"] - 12,
+    }
+    page.screenshot(path=folder / "personal-data.png", clip=size)
     page.goto(f"{address}/assets/training/checkpoint")
     page.get_by_text("step-").first.wait_for(timeout=90_000)
     _settled(page)
