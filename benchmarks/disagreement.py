@@ -11,7 +11,8 @@ from collections.abc import Mapping
 _WORDS_AND_MARKS = re.compile(r"\w+|[^\w\s]")
 _ENDS = re.compile(r"(\S+)[.!?][\"'”»«)]*(?:\s|$)")
 _NO_END = re.compile(
-    r"(?:^|\W)(?:\d+|[a-zæøå]|stk|pkt|nr|jfr?|pct|ca|kr|kl|pr|mio|hhv|mv|m\.[mv]|bl\.a|f\.eks|el\.lign)$",
+    r"(?:^|\W)(?:\d+|[a-zæøå]|stk|pkt|nr|jfr?|pct|ca|kr|kl|pr|mio|hhv|dvs|inkl|grp|kg|km|mv"
+    r"|m\.[mv]|bl\.a|f\.eks|el\.lign)$",
     re.I,
 )
 _ELLIPSIS = ("...", "…")
