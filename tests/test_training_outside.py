@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
+from dsk_assets.defs.training import assets
+from dsk_assets.defs.training.assets import RUN as RUN_STAGE
 from dsk_assets.errors import CorruptedError, MissingInputError, StorageError, TrainingError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.digests import canonical_json, sha256_file
@@ -150,11 +152,17 @@ def test_another_job_is_refused(catalog: Catalog, tmp_path: Path) -> None:
         list(outside.receive(other, there.folder))
 
 
-def test_the_night_waits_for_a_site_that_it_cannot_reach(catalog: Catalog, tmp_path: Path) -> None:
+def test_the_night_waits_for_a_site_that_it_cannot_reach(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(catalog.settings.consortium / "site.yaml", {"name": "mahti", "transfer": "by hand"})
+    monkeypatch.setattr(assets, "judge_again", lambda catalog, version: None)
     with pytest.raises(MissingInputError, match="waits for its checkpoints"):
         train(catalog, "1.0.0", launcher(catalog.settings))
     assert not catalog.partitions("training/checkpoint")
+    assert not RUN_STAGE.stale(catalog, RUN), "a night that can make nothing is skipped"
+    (catalog.settings.consortium / "site.yaml").unlink()
+    assert RUN_STAGE.stale(catalog, RUN)
 
 
 def test_the_commands(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

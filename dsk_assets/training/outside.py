@@ -50,12 +50,16 @@ def send(catalog: Catalog, release: str, folder: Path) -> Job:
 
 def waiting(job: Job) -> Generator[int, None, None]:
     """A launcher that starts nothing: it says that checkpoints come from outside."""
-    raise MissingInputError(
-        f"training run {job.run} is trained elsewhere and waits for its checkpoints — "
-        "`dsk training send FOLDER` writes what is to be trained, `dsk training receive FOLDER` "
-        "takes what came of it"
-    )
+    raise awaited(job.run)
     yield
+
+
+def awaited(name: str) -> MissingInputError:
+    """What to say where *name* can be made only from what comes back."""
+    return MissingInputError(
+        f"{name} is trained elsewhere and waits for its checkpoints — `dsk training send FOLDER` "
+        "writes what is to be trained, `dsk training receive FOLDER` takes what came of it"
+    )
 
 
 def receive(catalog: Catalog, folder: Path) -> Iterator[Snapshot]:

@@ -1,14 +1,17 @@
 """The base model, training runs and their checkpoints."""
 
+from collections.abc import Callable
+
 from dsk_assets.corpus import release
 from dsk_assets.defs.corpus.assets import judge_again, newest_release
 from dsk_assets.defs.partitions import CHECKPOINT, TRAINING_RUN
 from dsk_assets.defs.stage import Stage
 from dsk_assets.defs.training.pipes import followed
-from dsk_assets.evidence.catalog import Catalog, Snapshot
-from dsk_assets.training import base_model, evaluation, run
+from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
+from dsk_assets.training import base_model, evaluation, outside, run
 from dsk_assets.training.config import load_training
-from dsk_assets.training.launch import launcher
+from dsk_assets.training.launch import Launcher, launcher
+from dsk_assets.training.site import ByHand, load_site
 
 _TORCH = frozenset({"pytorch", "huggingface"})
 
@@ -21,7 +24,7 @@ def _newest_run(catalog: Catalog) -> list[str]:
 def _train(catalog: Catalog, key: str) -> Snapshot:
     version = key.removeprefix(f"{load_training(catalog.settings.consortium).name}-")
     judge_again(catalog, version)
-    return run.train(catalog, version, followed(launcher(catalog.settings)))
+    return _made(catalog, key, lambda launch: run.train(catalog, version, launch))
 
 
 def _checkpoint(catalog: Catalog, key: str) -> Snapshot:
@@ -29,7 +32,17 @@ def _checkpoint(catalog: Catalog, key: str) -> Snapshot:
     version = key.removeprefix(f"{name}-").rpartition(".step-")[0]
     if version in release.versions(catalog):
         judge_again(catalog, version)
-    return run.checkpoint(catalog, key, followed(launcher(catalog.settings)))
+    return _made(catalog, key, lambda launch: run.checkpoint(catalog, key, launch))
+
+
+def _made(catalog: Catalog, key: str, make: Callable[[Launcher], Snapshot]) -> Snapshot:
+    """Training followed by Dagster; what comes from elsewhere is awaited, and is not stale."""
+    try:
+        return make(followed(launcher(catalog.settings)))
+    except Stale:
+        if isinstance(load_site(catalog.settings.consortium), ByHand):
+            raise outside.awaited(key) from None
+        raise
 
 
 _train.__doc__ = run.train.__doc__
