@@ -114,6 +114,29 @@ def test_dolma_files_name_the_document_of_every_token(catalog: Catalog, tmp_path
         assert all(np.array_equal(found[doc_id], expected[doc_id]) for doc_id in expected)
 
 
+def test_olmo_reads_tokens_and_documents(catalog: Catalog, tmp_path: Path) -> None:
+    """Runs where ai2-olmo-core is, which needs an environment of its own."""
+    olmo = pytest.importorskip("olmo_core.data")
+    from olmo_core.data.utils import iter_document_indices  # type: ignore[import-not-found]
+
+    export(catalog, "1.0.0", "dolma", tmp_path / "out")
+    for donation, expected in documents(catalog).items():
+        left = list(expected.values())
+        for path in sorted((tmp_path / "out").glob(f"{donation}-*.npy")):
+            bounds = list(iter_document_indices(path, use_array_if_local=False))
+            own, left = left[: len(bounds)], left[len(bounds) :]
+            assert [end - start for start, end in bounds] == [len(one) for one in own]
+            read = olmo.NumpyFSLDataset(
+                path, sequence_length=16, pad_token_id=1, eos_token_id=0, vocab_size=600,
+                dtype=np.uint16,
+            )  # fmt: skip
+            read.prepare()
+            whole = np.concatenate([read[n]["input_ids"].numpy() for n in range(len(read))])
+            tokens = np.concatenate(own)
+            assert np.array_equal(whole, tokens[: len(tokens) // 16 * 16])
+        assert not left
+
+
 def test_datasets_reads_the_six_columns_of_what_may_be_published(
     catalog: Catalog, tmp_path: Path
 ) -> None:
