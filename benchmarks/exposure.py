@@ -25,8 +25,8 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot  # noqa: E402
 from dsk_assets.lake.store import Zone  # noqa: E402
 from dsk_assets.settings import load_settings  # noqa: E402
 from dsk_assets.training.answers import Spans  # noqa: E402
-from dsk_assets.training.dataset import release_order  # noqa: E402
 from dsk_assets.training.exposure import exposure, reads  # noqa: E402
+from dsk_assets.training.released import release_order  # noqa: E402
 
 DONATIONS = 100
 MEAN = 700

@@ -1,6 +1,7 @@
 """Training as batch jobs of a real Slurm: stopped, cancelled, failed, its node lost."""
 
 import os
+import subprocess
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -309,6 +310,12 @@ def test_after_a_kill_the_job_that_runs_is_followed_on(
         assert next(first) == 4
         first.close()
     [running] = slurm.jobs()
+    batch = launcher._Batch(made, made, site, Shared(), tmp_path / "shared")
+    with pytest.MonkeyPatch.context() as silent:
+        no_answer = subprocess.CompletedProcess([], 1, "", "Unable to contact slurm controller")
+        silent.setattr(Shared, "run", lambda self, *command: no_answer)
+        assert not batch.ended(), "where Slurm says nothing, nothing is taken for an end"
+    assert (batch.number, batch.missed) == (running, 1)
     second = launcher.launch(made, site)
     assert next(second) == 4
     assert slurm.jobs() == [running]

@@ -21,10 +21,12 @@ TIMEOUT = 120
 """Seconds that a command may take."""
 _UNREACHED = 255
 """The exit status of ssh itself."""
+_LATE = 124
+"""The exit status of what took too long, as that of ``timeout``."""
 
 
 class UnreachableError(TrainingError):
-    """The site's host does not answer; what was asked may or may not have been done."""
+    """The site's host or its Slurm does not answer; what was asked may have been done or not."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Remote:
 
     def digest(self, path: str) -> str | None:
         """SHA-256 of a file; None where there is none."""
-        done = self.run("sha256sum", path)
+        done = self._ssh(shlex.join(["sha256sum", path]), timeout=None)
         return None if done.returncode else done.stdout.split()[0].lstrip("\\")
 
     def send(self, job: Job, target: Path) -> Job:
@@ -99,7 +101,8 @@ class Remote:
             self._rsync([*sent, f"{self.host}:{temporary}/"], names)
             self._must(f"rm -rf {there} && mkdir {part}/out && mv {part} {there}")
         listed = "".join(f"{digest}  {name}\n" for name, digest in files)
-        checked = self._ssh(f"cd {there} && sha256sum --check --quiet --strict -", listed)
+        compare = f"cd {there} && sha256sum --check --quiet --strict -"
+        checked = self._ssh(compare, listed, timeout=None)
         if checked.returncode:
             raise CorruptedError(
                 f"{self.host}:{target} differs from what was sent: {checked.stdout.strip()[:200]} "
@@ -133,9 +136,11 @@ class Remote:
                 f"{self.host}: {done.stderr.strip()[-300:]} — check folder in site.yaml"
             )
 
-    def _ssh(self, script: str, given: str = "") -> "subprocess.CompletedProcess[str]":
-        done = _run(["ssh", "-o", "BatchMode=yes", self.host, script], given)
-        if done.returncode == _UNREACHED:
+    def _ssh(
+        self, script: str, given: str = "", timeout: float | None = TIMEOUT
+    ) -> "subprocess.CompletedProcess[str]":
+        done = _run(["ssh", "-o", "BatchMode=yes", self.host, script], given, timeout)
+        if done.returncode in (_UNREACHED, _LATE):
             raise self._unreachable(done)
         return done
 
@@ -157,10 +162,12 @@ _RSYNC = ("--recursive", "--times")
 def _run(
     command: Sequence[str], given: str = "", timeout: float | None = TIMEOUT
 ) -> "subprocess.CompletedProcess[str]":
-    """Run *command* to its end; status 127 where it is not installed."""
+    """Run *command* to its end; status 127 where it is not installed, 124 where it is too slow."""
     try:
         return subprocess.run(
             command, input=given, capture_output=True, text=True, timeout=timeout, check=False
         )
     except FileNotFoundError:
         return subprocess.CompletedProcess(list(command), 127, "", "not installed")
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(list(command), _LATE, "", "no answer in time")

@@ -40,6 +40,8 @@ REMOTE_TICK = 10.0
 """Seconds between two looks by ssh."""
 MISSED = 360
 """Looks in a row without an answer after which the run is given up: an hour."""
+FORGOTTEN = "Invalid job id"
+"""What ``scontrol`` says of a job that ended a while ago."""
 STOPPED = 75
 """Exit status of a script that Slurm told to stop (EX_TEMPFAIL of sysexits.h)."""
 UNDER_WAY = frozenset({"PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STAGE_OUT"})
@@ -86,7 +88,10 @@ def launch(job: Job, site: Site) -> Generator[int, None, None]:
         if last not in given and (state not in AGAIN or fruitless == ATTEMPTS):
             raise _failed(job, batch, state)
         _log.info("Slurm job %s ended with %s", batch.number, state)
-    place.clear(target)
+    try:
+        place.clear(target)
+    except (TrainingError, OSError) as error:
+        _log.warning("%s was not cleared away: %s", target, error)
 
 
 def _place(job: Job, site: Site) -> Shared | Remote:
@@ -156,13 +161,16 @@ class _Batch:
         return "TIMEOUT" if (self.state, self.status) == ("FAILED", STOPPED) else self.state
 
     def cancel(self) -> None:
-        """End the job if it is not over."""
-        self._look()
-        if self.state in UNDER_WAY:
-            self._slurm("scancel", self.number, check=False)
-            while self.state in UNDER_WAY:
-                time.sleep(TICK)
-                self._look()
+        """End the job if it is not over; one that cannot be reached is followed on another time."""
+        try:
+            self._look()
+            if self.state in UNDER_WAY:
+                self._slurm("scancel", self.number, check=False)
+                while self.state in UNDER_WAY:
+                    time.sleep(TICK)
+                    self._look()
+        except UnreachableError as error:
+            _log.warning("Slurm job %s was not cancelled: %s", self.number, error)
 
     def record(self) -> None:
         """Keep beside the job what Slurm says of it; ends up in the statements."""
@@ -182,8 +190,12 @@ class _Batch:
         record(self.job, content)
 
     def _look(self) -> None:
-        text = self._slurm("scontrol", "--oneliner", "show", "job", self.number, check=False)
-        found = dict(re.findall(r"(?:^|\s)(JobState|ExitCode|JobName)=(\S+)", text))
+        asked = self.place.run("scontrol", "--oneliner", "show", "job", self.number)
+        if asked.returncode and FORGOTTEN not in asked.stderr:
+            raise UnreachableError(
+                f"Slurm says nothing of job {self.number}: {asked.stderr.strip()[-300:]}"
+            )
+        found = dict(re.findall(r"(?:^|\s)(JobState|ExitCode|JobName)=(\S+)", asked.stdout))
         self.name = found.get("JobName")
         row = {} if found else self._row()
         if not found and not row:
