@@ -174,6 +174,28 @@ def test_files_at_hand_are_compared(folder: Path, home: Home, tmp_path: Path):
     assert [fault["code"] for fault in found["faults"] if "model.safetensors" in fault["place"]]
 
 
+def test_a_pack_zipped_again_by_another_program(folder: Path, tmp_path: Path):
+    """Programs that zip enter folders too."""
+    again = Path(shutil.make_archive(str(tmp_path / "again"), "zip", folder))
+    with zipfile.ZipFile(again) as opened:
+        assert "statements/" in opened.namelist()
+    assert codes(run(folder, str(again))) == set()
+
+
+def test_a_zip_with_two_files_of_one_name_is_no_pack(folder: Path, archive: Path, tmp_path: Path):
+    """What verifies might not be what is unpacked."""
+    twice = tmp_path / "twice.zip"
+    shutil.copyfile(archive, twice)
+    with zipfile.ZipFile(twice, "a") as opened, pytest.warns(UserWarning, match="Duplicate name"):
+        opened.writestr("README.md", opened.read("README.md"))
+    script = str(folder / "verify.py")
+    done = subprocess.run(
+        [sys.executable, "-I", script, str(twice)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "two of its files have one name" in done.stdout
+
+
 def test_what_is_no_pack_is_said_to_be_none(tmp_path: Path):
     (tmp_path / "verify.py").write_text(verifier())
     done = subprocess.run(

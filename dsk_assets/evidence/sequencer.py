@@ -26,6 +26,7 @@ from dsk_assets.evidence.envelope import Envelope, open_envelope
 from dsk_assets.evidence.keyring import KeyRing, replay
 from dsk_assets.evidence.log import Log
 from dsk_assets.evidence.log_index import LogIndex
+from dsk_assets.evidence.statements import PREDICATE_TYPE
 from dsk_assets.lake.digests import sha256_bytes
 from dsk_assets.lake.progress import track
 
@@ -175,7 +176,7 @@ def _waiting(full: str, path: str, data: bytes, envelope: Envelope) -> Waiting:
     predicate = statement["predicate"]
     asset, partition, number = located(path)
     attested = predicates.GROUPS.get(asset.partition("/")[0])
-    kind = attested if full.startswith(f"{ATTESTATIONS}/") else predicates.PROVENANCE
+    kind = attested if full.startswith(f"{ATTESTATIONS}/") else PREDICATE_TYPE
     if statement["predicateType"] != kind:
         raise ValueError("a statement of another type than belongs there")
     made = predicate.get("buildDefinition", {}).get("externalParameters")

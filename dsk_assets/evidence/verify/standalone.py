@@ -57,12 +57,15 @@ class Pack:
 
     @classmethod
     def open(cls, path: Path) -> "Pack":
-        """The pack at *path*."""
+        """The pack at *path*; ``ValueError`` where unpacking it might give other files."""
         if path.is_dir():
             names = [one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()]
             return cls(names, lambda name: (path / name).read_bytes())
         archive = zipfile.ZipFile(path)
-        return cls(archive.namelist(), archive.read)
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(set(names)) < len(names):
+            raise ValueError("two of its files have one name")
+        return cls(names, archive.read)
 
 
 @dataclass(frozen=True)
