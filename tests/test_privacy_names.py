@@ -3,6 +3,7 @@
 import pytest
 
 from dsk_assets.privacy.analyser import analyser
+from dsk_assets.privacy.redact import resolve
 
 
 def persons(text: str) -> list[str]:
@@ -47,6 +48,8 @@ def covers(text: str, name: str) -> bool:
         ("S&oslash;ren J&oslash;rgensen skrev.", "S&oslash;ren J&oslash;rgensen"),
         ("Sign. A.B.\n", "A.B."),
         ("Notat /K.L.\n", "K.L."),
+        ("Aftalen er indgået med Niels Gade i marts.", "Niels Gade"),
+        ("Det sagde Jesper Bank efter løbet.", "Jesper Bank"),
     ],
 )
 def test_names_are_found(text: str, name: str) -> None:
@@ -66,10 +69,19 @@ def test_names_are_found(text: str, name: str) -> None:
         "Loven gælder ikke for Færøerne og Grønland.",
         "Hej alle\nHusk mødet på fredag.",
         "Med venlig hilsen\nEksempel Forsyning A/S",
+        "Stykket står i E-dur, og publikum kom med S-tog.",
+        "De rejste fra Bruxelles til Torino og videre til Dallas.",
+        "Linoleum fås i baner.",
     ],
 )
 def test_what_only_looks_like_a_name_is_left(text: str) -> None:
     assert persons(text) == []
+
+
+def test_names_in_a_list_stay_apart() -> None:
+    text = "Rollerne spilles af Anne Holm, Kim Jansson og Ole Dam."
+    found = [text[f.start : f.end] for f in resolve(analyser().find(text))]
+    assert found == ["Anne Holm", "Kim Jansson", "Ole Dam"]
 
 
 def test_the_partners_in_the_name_of_a_firm_are_no_findings() -> None:

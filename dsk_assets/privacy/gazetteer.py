@@ -6,6 +6,7 @@ The lists are built by :mod:`dsk_assets.privacy.names_build`, which says what th
 import gzip
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -86,14 +87,42 @@ def is_ordinary(word: str) -> bool:
 
 @cache
 def places() -> dict[str, str]:
-    """Keys of countries, states and cities: ``P`` for a whole name, ``v`` for a word of one."""
+    """Keys of countries, states, cities and the like, marked as :func:`_marked` says."""
+    listed = (DATA / "places.txt").read_text("utf-8").splitlines()
+    return _marked([*listed, *_not_persons("places")], "P", "v")
+
+
+@cache
+def others() -> dict[str, str]:
+    """Keys of names of firms, goods, media, clubs, works and the like, marked likewise."""
+    return _marked(_not_persons("others"), "N", "n")
+
+
+def is_elsewhere(word: str) -> bool:
+    """Whether *word*, with or without a genitive s, is listed as the name of no person."""
+    bare = key(word)
+    return any(
+        listed.get(b, "").isupper()
+        for listed in (places(), others())
+        for b in (bare, bare.removesuffix("s"))
+    )
+
+
+def _not_persons(section: str) -> list[str]:
+    text = (DATA / "not_persons.txt").read_text("utf-8").split(f"[{section}]\n", 1)[1]
+    lines = [line for line in text.split("\n[", 1)[0].splitlines() if not line.startswith("#")]
+    return [name.strip() for line in lines for name in line.split(",") if name.strip()]
+
+
+def _marked(listed: Iterable[str], whole: str, part: str) -> dict[str, str]:
+    """The key of each word of names: *whole* where it is all of one, *part* elsewhere."""
     found: dict[str, str] = {}
-    for name in (DATA / "places.txt").read_text("utf-8").splitlines():
+    for name in listed:
         words = re.findall(r"[^\W\d_]{3,}", name)
         for word in words:
-            found.setdefault(key(word), "v")
+            found.setdefault(key(word), part)
         if len(words) == 1:
-            found[key(name)] = "P"
+            found[key(words[0])] = whole
     return found
 
 
@@ -134,6 +163,7 @@ def digest() -> dict[str, str]:
         "words.txt",
         "lexicon.txt.gz",
         "places.txt",
+        "not_persons.txt",
         "name_model.tsv.gz",
     )
     return {name: sha256_file(DATA / name) for name in files}

@@ -23,7 +23,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from dsk_assets.privacy.gazetteer import DATA, cities, key, lexicon, marks, places, word_list
+from dsk_assets.privacy.gazetteer import (
+    DATA,
+    cities,
+    key,
+    lexicon,
+    marks,
+    others,
+    places,
+    word_list,
+)
 
 Array = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
@@ -46,6 +55,8 @@ _SURNAME = re.compile(
     r"|escu|zadeh|zai|ullah|strup|holt|bæk|toft|lund|bjerg|kjær|skov|berg|quist|qvist|strøm|ström"
     r"|stad|mann|mose|rup|dahl|vad|feldt|ov|ova|ev|eva|nen|poulos|idis|shvili)['’´]?s?$"
 )
+_SCALED = 8
+"""After so many tokens sums over the paths through a sentence are scaled, lest they vanish."""
 _CACHED = 200_000
 """Distinct words whose contributions are kept; beyond that all are forgotten."""
 
@@ -99,12 +110,13 @@ def _ordinary(lower: str) -> str:
     return "l" if bare in lexicon() else "L" if bare.removesuffix("s") in lexicon() else ""
 
 
-def _place(lower: str) -> str:
-    """Whether a word in lower case, or without its s, is a place or part of the name of one."""
+def _elsewhere(lower: str) -> str:
+    """Whether a word in lower case, or without its s, stands in the name of a place or a firm."""
     if len(lower) < 3 or not lower[0].isalpha():
         return ""
     bare = key(lower)
-    return places().get(bare) or places().get(bare.removesuffix("s")) or ""
+    stem = bare.removesuffix("s")
+    return "".join(listed.get(bare) or listed.get(stem) or "" for listed in (places(), others()))
 
 
 def _shape(word: str) -> str:
@@ -136,7 +148,7 @@ def word_features(word: str, caseless: bool, listed: str | None = None) -> tuple
         listed = marks(word) if alphabetic and len(lower) > 1 and shape != "A." else ""
     flag = _flags().get(lower, "") or _flags().get(lower.removesuffix("s"), "").upper()
     surname = "+" if alphabetic and len(lower) > 4 and _SURNAME.search(lower) else ""
-    ordinary, place = _ordinary(lower), _place(lower)
+    ordinary, place = _ordinary(lower), _elsewhere(lower)
     kind = f"{shape}|{listed}|{flag}|{surname}|{ordinary}{place}"
     features = [f"w={lower}", f"s={shape}", f"m={listed}", f"k={kind}"]
     features += [f"f={flag}{shape[0]}", f"f={ordinary}{place}{shape[0]}"]
@@ -309,12 +321,12 @@ def _marginals(scores: Array, inside: npt.NDArray[np.bool_], transitions: Array)
     forward[:, 0] = emitted[:, 0]
     for t in range(1, length):
         now = (forward[:, t - 1] @ step) * emitted[:, t]
-        forward[:, t] = now / now.sum(axis=1, keepdims=True)
+        forward[:, t] = now if t % _SCALED else now / now.sum(axis=1, keepdims=True)
     backward[:, -1] = 1.0
     for t in range(length - 2, -1, -1):
         now = (backward[:, t + 1] * emitted[:, t + 1]) @ step.T
         now = np.where(inside[:, t + 1, None], now, 1.0)
-        backward[:, t] = now / now.sum(axis=1, keepdims=True)
+        backward[:, t] = now if t % _SCALED else now / now.sum(axis=1, keepdims=True)
     both: Array = forward * backward
     both /= both.sum(axis=2, keepdims=True)
     return both

@@ -4,21 +4,27 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dsk_assets.privacy.gazetteer import is_ordinary, is_public_figure, marks
+from dsk_assets.privacy.gazetteer import is_elsewhere, is_ordinary, is_public_figure, marks
 from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import FIRM, NOT_NAMES, organisation, sentence_start
 
-THRESHOLD = 0.25
+THRESHOLD = 0.3
 """Least probability of a name. Low, since a leak weighs more than a false find."""
 
-_UNLISTED, _SURE, _NEVER = 0.55, 0.6, 2.0
+_UNLISTED, _SURE, _ORDINARY, _NEVER = 0.55, 0.6, 0.9, 2.0
 _LEAST_SCORE = 0.4
 _ABBREVIATION = 5
 """Letters of a word in capitals that is as likely an abbreviation (IBAN) as a name."""
 _GLUE = {"@", "_", "/", "\\"}
 """What joins a word to an address or a path."""
 _ALONE = re.compile(r"[^\W\d_]+['’´]?")
+_COMPOUND = re.compile(r"([^\W\d_]{1,3}|([^\W\d_]+))-[a-zæøå]{3,}")
+"""Such as *S-tog* and *Berlin-muren*."""
+_FIRST_WORD = re.compile(r"[^\W\d_]+ (?=[^\W\d_])")
+_SURNAMES = frozenset(
+    ("gade", "bank", "bro", "have", "kirke", "park", "plads", "torv", "vang", "vej")
+)
 _NEXT = re.compile(r"['’´]?s? ?([^\s,.;:<()]+)")
 
 
@@ -34,6 +40,7 @@ class CrfNameRecognizer(DanishRecognizer):
     def find(self, text: str) -> Iterator[Hit]:
         """The names in *text*."""
         for start, end, probability in search(text).spans(THRESHOLD):
+            start = _without_title(text, start, end)
             if probability >= _least(text, start, end) and _personal(text, start, end):
                 yield Hit("PERSON", start, end, _LEAST_SCORE + (1 - _LEAST_SCORE) * probability)
 
@@ -41,6 +48,9 @@ class CrfNameRecognizer(DanishRecognizer):
 def _least(text: str, start: int, end: int) -> float:
     """How probable a name must be here: more where capitals say nothing or abbreviate."""
     name = text[start:end]
+    compound = _COMPOUND.fullmatch(name)
+    if compound is not None and not (compound[2] and marks(compound[2])):
+        return _NEVER
     if _ALONE.fullmatch(name) is None:
         return THRESHOLD
     found = marks(name)
@@ -49,19 +59,32 @@ def _least(text: str, start: int, end: int) -> float:
     if name.isupper() and len(name) <= _ABBREVIATION:
         return _SURE
     if not sentence_start(text, start):
-        return THRESHOLD
+        return _SURE if not found and is_elsewhere(name) else THRESHOLD
     heading = text[end : end + 1] in ("\n", ":", "")
     if "w" in found:
         return _NEVER
-    if heading or (not found and is_ordinary(name)):
+    if not found and is_ordinary(name):
+        return _ORDINARY
+    if heading:
         return _SURE
     return THRESHOLD if found else _UNLISTED
+
+
+def _without_title(text: str, start: int, end: int) -> int:
+    """Where the name begins after an ordinary word that only its sentence gives a capital."""
+    first = _FIRST_WORD.match(text, start, end)
+    if first is None or not sentence_start(text, start):
+        return start
+    word = first.group()[:-1]
+    return first.end() if is_ordinary(word) and not marks(word) else start
 
 
 def _personal(text: str, start: int, end: int) -> bool:
     """Whether the name is a person's, and not that of a street, a firm or someone long dead."""
     words = text[start:end].lower().split()
-    if sum(c.isalpha() for c in text[start:end]) < 2 or any(map(organisation, words)):
+    if sum(c.isalpha() for c in text[start:end]) < 2:
+        return False
+    if any(map(organisation, words)) and not _surname(words):
         return False
     if words[0] in NOT_NAMES and len(words) == 1:
         return False
@@ -71,3 +94,13 @@ def _personal(text: str, start: int, end: int) -> bool:
     if (following is not None and organisation(following[1].lower())) or FIRM.match(text, end):
         return False
     return not is_public_figure(text, start, end)
+
+
+def _surname(words: list[str]) -> bool:
+    """Whether *words* are a full name whose surname also means a place, as in *Niels Gade*."""
+    return (
+        len(words) == 2
+        and set(marks(words[0])) >= {"d", "g"}
+        and not {"w", "p"} & set(marks(words[0]))
+        and words[1].removesuffix("s") in _SURNAMES
+    )

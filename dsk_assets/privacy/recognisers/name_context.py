@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dsk_assets.privacy.gazetteer import is_public_figure, marks
+from dsk_assets.privacy.gazetteer import is_elsewhere, is_public_figure, marks
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import NEVER_FIRST, NOT_NAMES, TITLES, organisation
 from dsk_assets.privacy.recognisers.tables import cells
@@ -64,6 +64,8 @@ _SPEAKER = re.compile(r"^(?P<v>[^\W\d_]{2,}(?: [^\W\d_]{2,})?):(?= )", re.MULTIL
 _REVERSED = re.compile(
     rf"(?<![\w-])(?P<v>(?P<s>{_CAP}(?:[ -]{_CAP})?), (?P<g>{_CAP}(?: {_ONE}){{0,2}}))"
 )
+_NAME_BEFORE = re.compile(rf"{_CAP} $")
+"""What stands before *Holm* in a list such as *Anne Holm, Bo Dam*."""
 _INITIALED = re.compile(
     rf"(?<![\w.])(?P<v>(?:[A-ZÆØÅ]\. ?){{1,3}}{_CAP}|{_CAP} [A-ZÆØÅ]\.)(?![\w])"
 )
@@ -99,13 +101,23 @@ class NameContextRecognizer(DanishRecognizer):
         yield from _with_initials(text)
         yield from _in_chat(text)
         for match in _REVERSED.finditer(text):
-            if "s" in marks(match["s"].split()[0]) and "g" in marks(match["g"].split()[0]):
+            if _is_reversed(text, match):
                 yield Hit("PERSON", match.start("v"), match.end("v"), 0.7)
         for cell in cells(text):
             value = text[cell.start : cell.end]
             named = _HEADING.search(cell.heading) and not _NOT_HEADING.search(cell.heading)
             if named and any(c.isalpha() for c in value) and not _organisation(value, ""):
                 yield Hit("PERSON", cell.start, cell.end, 0.75)
+
+
+def _is_reversed(text: str, match: re.Match[str]) -> bool:
+    """Whether a surname stands first, and not the end of the full name before it in a list."""
+    first, *more = match["s"].split()
+    found = set(marks(first))
+    full = bool(more) and "g" in found and not found & {"w", "p"}
+    listed = "s" in found and "g" in marks(match["g"].split()[0])
+    before = max(0, match.start() - 40)
+    return listed and not full and not _NAME_BEFORE.search(text, before, match.start())
 
 
 def _labelled(text: str) -> Iterator[Hit]:
@@ -168,6 +180,8 @@ def _without_titles(name: str) -> tuple[int, int]:
 
 def _organisation(name: str, following: str) -> bool:
     parts = name.lower().rstrip("'’´.").split()
+    if len(parts) == 1 and is_elsewhere(name) and not marks(name):
+        return True
     next_word = re.match(r"['’´]?s? ?([^\s,.;:<()]+)", following.lower())
     if next_word is not None and organisation(next_word[1]):
         return True

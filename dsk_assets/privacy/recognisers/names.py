@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from dsk_assets.privacy.gazetteer import is_public_figure, key, marks
+from dsk_assets.privacy.gazetteer import is_elsewhere, is_public_figure, key, marks
 from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import (
@@ -41,8 +41,9 @@ _DISTRICTED = {
     "esbjerg",
     "frederiksberg",
 }
-_DENIABLE, _LEAST = 0.65, 0.02
-"""A find with at most this score is dropped where the model gives it less than this probability."""
+_DENIABLE, _LEAST, _DOUBTED = 0.65, 0.02, 0.3
+"""A find with at most this score is dropped where the model gives it less than this probability,
+which must be higher for a word that also names a place or a firm."""
 _LONGEST = 8
 """Words in a name, at most."""
 
@@ -100,7 +101,9 @@ def _denied(text: str, hit: Hit) -> bool:
     """Whether the sequence model denies a name that is not sure, by the sentence round it."""
     if hit.score > _DENIABLE or text[hit.end : hit.end + 1] == "-":
         return False
-    return search(text).probability(hit.start, hit.end) < _LEAST
+    words_ = text[hit.start : hit.end].split()
+    doubted = all(is_elsewhere(word) and "d" not in marks(word) for word in words_)
+    return search(text).probability(hit.start, hit.end) < (_DOUBTED if doubted else _LEAST)
 
 
 def _runs(text: str) -> Iterator[list[Word]]:
@@ -147,6 +150,8 @@ def _name_at(text: str, run: list[Word], place: int) -> tuple[int, float]:
     """Where a name that begins at *place* of *run* ends, and its score; *place* for none."""
     first = run[place]
     opening = sentence_start(text, first.start)
+    if first.text == "I" and text[first.end : first.end + 1] == " ":
+        return place, 0.0
     if first.lower in NOT_NAMES or first.lower in TITLES or organisation(first.lower):
         return place, 0.0
     shouting = first.text.isupper() and len(first.text) > 1
@@ -156,7 +161,11 @@ def _name_at(text: str, run: list[Word], place: int) -> tuple[int, float]:
     while end > place + 1 and not run[end - 1].capital:
         end -= 1
     following = run[end].lower if end < len(run) else ""
-    if organisation(following) or FIRM.match(text, run[end - 1].end):
+    if (
+        organisation(following)
+        or FIRM.match(text, run[end - 1].end)
+        or text.startswith("/S", run[end - 1].end)
+    ):
         return place, 0.0
     partner = _PARTNER.search(text, max(0, first.start - 80), first.start)
     if partner is not None and organisation(partner[1].lower()):
