@@ -177,7 +177,7 @@ def test_a_document_that_stands_in_an_evaluation_set_is_dropped(catalog: Catalog
         "18 of its sequences of 13 words also stand in evaluation sets, most of them in havne"
         in told
     )
-    assert "18 af dens rækker på 13 ord også står i evalueringssæt, de fleste i havne" in told
+    assert "18 af dets rækker på 13 ord også står i evalueringssæt, de fleste i havne" in told
     set_policy(catalog.settings.consortium, "decontamination: {max_overlaps: 18}\n")
     tags = catalog.require("filtering/contamination", ONE)
     duplicates(catalog)

@@ -324,6 +324,12 @@ def test_with_little_memory_the_same_is_found_by_way_of_the_disk(
         assert sum(path.stat().st_size for path in (tmp_path / "scratch").rglob("*")) > 1_000_000
 
 
+def test_long_queries_print_nothing_where_programs_read(tmp_path: Path) -> None:
+    with spilling(tmp_path / "scratch") as database:
+        (setting,) = database.execute("SELECT current_setting('enable_progress_bar')").fetchall()
+    assert setting == (False,)
+
+
 def test_a_full_disk_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dsk_assets.lake.database.MEMORY_LIMIT", "24MB")
     with (

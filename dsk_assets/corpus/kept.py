@@ -16,6 +16,7 @@ import duckdb
 from dsk_assets.errors import MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.filters.lines import without
+from dsk_assets.lake.database import quiet
 
 ROWS = 256
 """Documents fetched at once; few, because one document may have millions of characters."""
@@ -67,7 +68,7 @@ class KeptDocuments:
         documents = [str(path) for path in self.documents.paths("document")]
         database = _database(self.scratch)
         with database.cursor() as connection, database.cursor() as another:
-            connection.execute(_KEPT, {"decisions": decisions, "documents": documents})
+            quiet(connection).execute(_KEPT, {"decisions": decisions, "documents": documents})
             [(absent,)] = connection.execute("select count(*) from kept where not found").fetchall()
             if absent:
                 raise MissingInputError(
@@ -77,7 +78,7 @@ class KeptDocuments:
             reader = connection.sql(
                 _TEXTS, params={"documents": documents, "characters": characters}
             ).to_arrow_reader(ROWS)
-            cuts = cuts_in(self.decisions, another)
+            cuts = cuts_in(self.decisions, quiet(another))
             for batch in reader:
                 rows = batch.to_pylist()
                 cut = cuts(rows[0]["doc_id"], rows[-1]["doc_id"])

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from dsk_assets.filters.signatures import BANDS
 from dsk_assets.filters.sketches import Sketches, sketches_in
-from dsk_assets.lake.database import insert
+from dsk_assets.lake.database import insert, quiet
 
 THRESHOLD = 0.8
 SURVIVORS = 64
@@ -141,10 +141,14 @@ def _near(database: duckdb.DuckDBPyConnection, sketches: Sketches) -> None:
 def _compare(database: duckdb.DuckDBPyConnection, sketches: Sketches) -> None:
     """Fill table ``alike`` with the rows of table ``pair`` that resemble each other."""
     with database.cursor() as reading:
-        pairs = reading.sql(
-            "SELECT place, survivor, one.start, one.size, other.start, other.size FROM pair "
-            "JOIN sketch AS one USING (place) JOIN sketch AS other ON other.place = survivor"
-        ).to_arrow_reader(_PAIRS)
+        pairs = (
+            quiet(reading)
+            .sql(
+                "SELECT place, survivor, one.start, one.size, other.start, other.size FROM pair "
+                "JOIN sketch AS one USING (place) JOIN sketch AS other ON other.place = survivor"
+            )
+            .to_arrow_reader(_PAIRS)
+        )
         for batch in pairs:
             place, survivor, *sketched = batch.columns
             share = sketches.similarity(*(column.to_numpy() for column in sketched))

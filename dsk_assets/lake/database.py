@@ -28,7 +28,7 @@ def spilling(scratch: Path, threads: int = 1) -> Iterator[duckdb.DuckDBPyConnect
         }
         try:
             with duckdb.connect(config=config) as database:
-                yield database
+                yield quiet(database)
         except duckdb.Error as error:
             full = isinstance(error, duckdb.OutOfMemoryException) or "No space left" in str(error)
             if not full:
@@ -37,6 +37,12 @@ def spilling(scratch: Path, threads: int = 1) -> Iterator[duckdb.DuckDBPyConnect
                 f"{scratch} has no room for what is too much for memory — make room on that disk "
                 "and run again; what was worked is kept"
             ) from None
+
+
+def quiet(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """*connection*, which prints no bar of its own on standard output, where programs read."""
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def insert(database: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
