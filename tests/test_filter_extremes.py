@@ -15,8 +15,9 @@ from dsk_assets.settings import PROJECT_ROOT
 from tests.filter_inputs import SENTENCES, kept_documents, rows, write_lines
 
 FULL = pytest.mark.scale
-LONG_WAIT = pytest.mark.timeout(1_800)
+WAIT = pytest.mark.timeout(1_800)
 """Five minutes, as other tests have, are few for these on a machine that has other work."""
+AT_FULL_SIZE = (FULL, WAIT)
 LONG = Policy(
     name="long",
     version="1",
@@ -42,7 +43,7 @@ def tiny(count: int) -> Iterator[dict[str, Any]]:
         yield {"id": number, "text": text}
 
 
-@pytest.mark.parametrize("characters", [2_000_000, pytest.param(40_000_000, marks=(FULL, LONG_WAIT))])
+@pytest.mark.parametrize("characters", [2_000_000, pytest.param(40_000_000, marks=AT_FULL_SIZE)])
 def test_one_very_long_document(tmp_path: Path, characters: int):
     text = long_text(characters)
     path = write_lines(tmp_path / "in.jsonl", [{"id": "long", "text": text}])
@@ -54,7 +55,7 @@ def test_one_very_long_document(tmp_path: Path, characters: int):
     assert tags["language"] == "da"
 
 
-@pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=(FULL, LONG_WAIT))])
+@pytest.mark.parametrize("count", [10_000, pytest.param(1_000_000, marks=AT_FULL_SIZE)])
 def test_very_many_tiny_documents(tmp_path: Path, count: int):
     policy = Policy(name="short", version="1", quality=QualityPolicy(rules="danish-records-v1"))
     path = write_lines(tmp_path / "in.jsonl", tiny(count))
@@ -87,7 +88,7 @@ def peak_megabytes(path: Path, folder: Path) -> int:
 
 
 @FULL
-@LONG_WAIT
+@WAIT
 def test_memory_does_not_grow_with_the_number_of_parts(tmp_path: Path):
     """Four times the documents, 25 times the megabytes of one part: the same peak within 10 %."""
     few = write_lines(tmp_path / "few.jsonl", _letters(2_500))
@@ -127,7 +128,7 @@ print(most[0] // 1024)
 
 
 @FULL
-@LONG_WAIT
+@WAIT
 def test_memory_of_the_search_for_duplicates_does_not_grow_with_them():
     """Four times the documents, a third of them duplicates: the same peak within 15 %."""
     few, many = (
