@@ -1,5 +1,6 @@
 """`dsk evidence pack`: a zip that verifies anywhere, with Python and `cryptography` alone."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -90,6 +91,26 @@ def test_it_is_read_from_the_zip_as_well_and_says_so_in_danish(archive: Path, fo
 def test_equal_logs_give_equal_packs(home: Home, archive: Path, tmp_path: Path):
     pack(home.catalog(), RELEASE, tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
+def test_a_pack_that_cannot_be_written_whole_leaves_the_earlier_one(
+    home: Home, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A disk runs full in the middle of it."""
+    kept = tmp_path / "kept.zip"
+    shutil.copyfile(archive, kept)
+    written: list[str] = []
+
+    def full(self: zipfile.ZipFile, info: zipfile.ZipInfo, data: bytes) -> None:
+        written.append(info.filename)
+        if len(written) > 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(OSError, match="No space"):
+        pack(home.catalog(), RELEASE, kept)
+    assert kept.read_bytes() == archive.read_bytes()
+    assert list(tmp_path.iterdir()) == [kept]
 
 
 def test_it_holds_no_donated_text_and_only_what_bears_on_the_release(archive: Path):

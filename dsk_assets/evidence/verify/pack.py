@@ -43,12 +43,17 @@ def pack(catalog: Catalog, release: str, target: Path) -> int:
     chosen = list(_chosen(loaded.graph, release))
     note = _note(catalog.lake, loaded.view, max(one.index or 0 for one in chosen))
     contents = dict(_contents(catalog.lake, loaded.view, note, loaded.graph, chosen, release))
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(contents):
-            info = zipfile.ZipInfo(name, EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, contents[name])
+    partial = target.with_name(f".{target.name}.new")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(contents):
+                info = zipfile.ZipInfo(name, EPOCH)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = 0o644 << 16
+                archive.writestr(info, contents[name])
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
     return len(chosen)
 
 
