@@ -1,4 +1,4 @@
-"""Draw the loss of the newest training run in ``DSK_HOME``: ``python docs/loss_curve.py FOLDER``."""
+"""Draw the loss of the newest run in ``DSK_HOME``: ``python docs/loss_curve.py FOLDER``."""
 
 import sys
 from pathlib import Path
