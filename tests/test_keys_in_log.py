@@ -106,6 +106,22 @@ def test_a_given_key_is_replaced_by_a_given_one(tmp_path: Path):
     assert not any("development" in english for english, _ in standing(changed).unproven)
 
 
+def test_a_given_key_of_the_consortium_goes_where_rotation_says(catalog: Catalog, tmp_path: Path):
+    seed(catalog, "a/x", files={"x.json": 1})
+    append_new(catalog)
+    new = tmp_path / "new.pem"
+    keys.make(new)
+    place = keys.key_path(catalog.settings, keys.CONSORTIUM)
+    arguments = "evidence", "keys", "rotate", "consortium", "--to", str(new)
+    said = CliRunner().invoke(main, arguments, env={"DSK_HOME": str(catalog.settings.home)})
+    assert f"{new} as {place}" in said.output
+    with pytest.raises(SettingsError, match=f"not know as one in force .* as {place}"):
+        append_new(catalog)
+    shutil.copy(new, place)
+    append_new(catalog)
+    assert_whole(catalog)
+
+
 def test_a_key_is_revoked(catalog: Catalog):
     seed(catalog, "a/x", files={"x.json": 1})
     first = current(catalog)
@@ -261,7 +277,9 @@ def test_the_commands(production: Catalog, tmp_path: Path):
     dsk("evidence", "keys", "revoke", donor, "--reason", "left")
     assert f"{donor}  revoked" in dsk("evidence", "keys", "list")
     new = str(written(ed25519.Ed25519PrivateKey.generate(), tmp_path / "new.pem"))
-    assert f"to {new} before" in dsk("evidence", "keys", "rotate", "statements", "--to", new)
+    assert f"{new} as DSK_SIGNING_KEY" in dsk(
+        "evidence", "keys", "rotate", "statements", "--to", new
+    )
     environment["DSK_SIGNING_KEY"] = new
     day = ("--date", "2026-11-20", "--reason", "the agreement ended")
     withdrawn = dsk("donations", "withdraw", DONATION, *day)

@@ -169,12 +169,15 @@ def add_key(key: str, role: str, holder: str | None) -> None:
 @click.option("--reason", help="Goes into the log: nothing about a person.")
 def rotate_key(role: str, to: Path | None, reason: str | None) -> None:
     """Replace this machine's key of ROLE: old and new key sign a statement in the log."""
+    from dsk_assets.evidence import keys as private
     from dsk_assets.evidence import rotation
 
-    keyid = rotation.rotate(_catalog(), role, to, reason)
+    catalog = _catalog()
+    keyid = rotation.rotate(catalog, role, to, reason)
     click.echo(f"{role} is now signed for with key {keyid}")
     if to is not None:
-        click.echo(f"Set the key of {role} to {to} before anything else runs.")
+        place = private.place(catalog.settings, role)
+        click.echo(f"Before anything else runs, put it where the old one was: {to} as {place}")
 
 
 @keys.command("revoke")

@@ -92,6 +92,12 @@ def key_path(settings: Settings, role: str) -> Path:
     return settings.home.resolve() / "keys" / f"{role}.pem"
 
 
+def place(settings: Settings, role: str) -> str:
+    """Where this machine's key of *role* is taken from: a setting's name, or its file."""
+    settable = role in (STATEMENTS, LOG)
+    return _variable(role) if settable else str(key_path(settings, role))
+
+
 def next_path(settings: Settings, role: str) -> Path:
     """Where a development key lies that is about to replace that of *role*."""
     return settings.home.resolve() / "keys" / f"{role}.next.pem"

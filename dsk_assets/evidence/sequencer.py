@@ -261,8 +261,9 @@ def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:
             if _finish_rotation(log, ring, role):
                 continue
             raise SettingsError(
-                f"this machine's key for {role} is {key.keyid}, which the log does not know — "
-                "give the key that the log knows, or replace it with `dsk evidence keys rotate`"
+                f"this machine's key for {role} is {key.keyid}, which the log does not know as one "
+                "in force — `dsk evidence keys list` names those that are; give one of them as "
+                f"{keys.place(settings, role)}"
             )
     policy = predicates.policy_statement()
     newest = attestations.newest(lake, "policy/evidence", None)

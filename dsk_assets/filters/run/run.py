@@ -72,7 +72,7 @@ class Report:
             f"in {self.files:,} files, worked in {self.parts:,} parts",
             f"{self.kept:,} kept ({share:.1f} %, {self.characters_kept:,} characters)",
             f"{sum(self.dropped.values()):,} dropped"
-            + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else MODELS),
+            + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else ""),
             *(f"  {rule:<32}{count:>12,}" for rule, count in self.dropped.items()),
             "languages: " + _listed(self.languages),
         ]
