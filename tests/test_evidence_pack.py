@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from securesystemslib.signer import CryptoSigner
 
-from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
 from dsk_assets.evidence import sequencer
 from dsk_assets.evidence.verify.bundle import verifier
 from dsk_assets.evidence.verify.pack import pack
@@ -107,7 +107,7 @@ def test_a_pack_that_cannot_be_written_whole_leaves_the_earlier_one(
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(StorageError, match=r"kept\.zip: No space"):
         pack(home.catalog(), RELEASE, kept)
     assert kept.read_bytes() == archive.read_bytes()
     assert list(tmp_path.iterdir()) == [kept]

@@ -1,13 +1,14 @@
 """Evidence packs: one zip with all that an auditor needs to verify a release on a laptop."""
 
 import base64
+import os
 import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.merkle import inclusion_proof, node_hash, subtree_by_halves
 from dsk_assets.evidence.notes import Checkpoint, Note
@@ -34,7 +35,8 @@ def pack(catalog: Catalog, release: str, target: Path) -> int:
     It holds every statement that the release, the models trained on it and its records were made
     from, with proofs, keys, policy and verifier: equal bytes for an equal log. Raises
     :class:`MissingInputError` for a release that there is not, and :class:`CorruptedError` when
-    the log or one of its statements is not what it should be.
+    the log or one of its statements is not what it should be. Where *target* cannot be written,
+    :class:`StorageError` is raised, and what was there stays.
     """
     loaded = load(catalog)
     wrong = [fault.text() for fault in loaded.faults if not fault.is_limit]
@@ -52,6 +54,11 @@ def pack(catalog: Catalog, release: str, target: Path) -> int:
                 info.external_attr = 0o644 << 16
                 archive.writestr(info, contents[name])
         partial.replace(target)
+    except OSError as error:
+        raise StorageError(
+            f"could not write {target}: {os.strerror(error.errno or 0)} — free some space or "
+            "choose another place, then pack again"
+        ) from None
     finally:
         partial.unlink(missing_ok=True)
     return len(chosen)
