@@ -1,5 +1,6 @@
 """The tokenizer: the same bytes for the same documents, no text lost, trained once."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from dsk_assets.corpus.config import load_corpus
 from dsk_assets.corpus.encoding import BATCH, PIECE, encode_documents
@@ -171,6 +173,30 @@ def test_a_given_tokenizer_that_loses_text_is_refused(
     lossy.normalizer = normalizers.NFKC()
     use_given(catalog, lossy.to_str().encode())
     with pytest.raises(SettingsError, match="loses text"):
+        tokenizer(catalog)
+
+
+def test_a_given_tokenizer_neither_cuts_texts_off_nor_fills_them_up(
+    catalog: Catalog, trained: Vocabulary
+) -> None:
+    """Many tokenizers are published with the limits of the model they were made for."""
+    other = Tokenizer.from_str(trained.tokenizer.to_str())
+    other.enable_truncation(8)
+    other.enable_padding(pad_id=1)
+    use_given(catalog, other.to_str().encode())
+    made = vocabulary(tokenizer(catalog))
+    documents = [("a", "kort"), ("b", "漢字" * 100), ("c", "lidt længere, mange ord " * 20)]
+    for one, (_, text) in zip(encode_documents(made, documents), documents, strict=True):
+        assert made.decode(one.tokens[:-1]) == text
+
+
+def test_a_given_tokenizer_that_draws_lots_is_refused(
+    catalog: Catalog, trained: Vocabulary
+) -> None:
+    content = json.loads(trained.tokenizer.to_str())
+    content["model"]["dropout"] = 0.1
+    use_given(catalog, json.dumps(content).encode())
+    with pytest.raises(SettingsError, match="the same tokens twice"):
         tokenizer(catalog)
 
 

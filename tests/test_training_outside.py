@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,7 +16,7 @@ from dsk_assets.errors import CorruptedError, MissingInputError, StorageError, T
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.training import outside, payload
-from dsk_assets.training.job import RECEIPT, WEIGHTS, Job
+from dsk_assets.training.job import METRICS, RECEIPT, WEIGHTS, Job
 from dsk_assets.training.launch import launcher
 from dsk_assets.training.run import checkpoints, train
 from dsk_assets.training.slurm import RECORD
@@ -87,6 +88,55 @@ def test_what_is_sent_goes_on_from_the_newest_checkpoint(catalog: Catalog, tmp_p
     job = outside.send(catalog, "1.0.0", tmp_path / "rest")
     assert (job.start, job.targets) == (8, [12])
     assert job.content["start"]["digest"] == second.only(*WEIGHTS).digest
+
+
+def test_what_is_sent_again_goes_on_from_what_came_back(catalog: Catalog, tmp_path: Path) -> None:
+    there = trained(catalog, tmp_path)
+    whole = Job.read(Path(shutil.copytree(there.folder, tmp_path / "whole")))
+    shutil.rmtree(there.checkpoint(12))
+    assert len(list(outside.receive(catalog, there.folder))) == 2
+    again = outside.send(catalog, "1.0.0", tmp_path / "again")
+    assert again.receipt(8) == there.receipt(8)
+    payload.run(again.folder, payload.Where("DK", "elsewhere"))
+    assert again.receipt(12)["from"]["step"] == 8
+    made = list(outside.receive(catalog, again.folder))
+    assert made[-1].partition == RUN
+    assert weights(catalog)[-1] == whole.weights_at(12)
+
+
+def rewrite(there: Job, metrics: str | None = None, **changed: object) -> None:
+    """Change what the receipt after step 4 says, or the metrics beside it, as its writer could."""
+    folder = there.checkpoint(4)
+    receipt = json.loads((folder / RECEIPT).read_bytes()) | changed
+    if metrics is not None:
+        (folder / METRICS).write_text(metrics)
+        receipt["files"][METRICS] = sha256_file(folder / METRICS)
+    (folder / RECEIPT).write_bytes(canonical_json(receipt))
+
+
+def test_what_a_script_of_the_sites_own_wrote_wrongly_is_named(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    there = trained(catalog, tmp_path)
+    kept = shutil.copytree(there.checkpoint(4), tmp_path / "kept")
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("lacks 'where'", {"where": "FI"}),
+        (r"lacks 'where\.country'", {"where": {"country": ["FI"], "region": None}}),
+        ("lacks 'from'", {"from": None}),
+        ("lacks 'parameters'", {"parameters": -5}),
+        ("lacks 'flop'", {"flop": "x"}),
+        ("lacks 'energy", {"energy": {}}),
+        ("a line for each step", {"metrics": "not JSON"}),
+        ("a line for each step", {"metrics": '{"step": 4, "held_out": {}}'}),
+    ]
+    for message, changed in wrong:
+        rewrite(there, **changed)
+        with pytest.raises(CorruptedError, match=message):
+            list(outside.receive(catalog, there.folder))
+        assert not catalog.partitions("training/checkpoint")
+        shutil.rmtree(there.checkpoint(4))
+        shutil.copytree(kept, there.checkpoint(4))
+    assert len(list(outside.receive(catalog, there.folder))) == 4
 
 
 def change_weights(there: Job) -> None:

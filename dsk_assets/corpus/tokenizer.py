@@ -213,6 +213,13 @@ def _ready(path: Path, end_of_text: str) -> Vocabulary:
     except Exception as error:  # the library raises nothing more specific
         raise SettingsError(f"{path.name} is not a tokenizer that can be read: {error}") from None
     loaded.encode_special_tokens = True
+    loaded.no_truncation()
+    loaded.no_padding()
+    if getattr(loaded.model, "dropout", None):
+        raise SettingsError(
+            f"{path.name} leaves out merges at random (dropout), so no text has the same tokens "
+            "twice — set model.dropout to null in it"
+        )
     number = loaded.token_to_id(end_of_text)
     if number is None:
         raise SettingsError(

@@ -20,7 +20,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 from dsk_assets.errors import CorruptedError, TrainingError
 from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_set
@@ -40,6 +50,62 @@ ERROR = "error.txt"
 WEIGHTS = ("model/", "state/")
 """How the files of a checkpoint begin that training goes on from."""
 NOT_MEASURED = "not measured"
+
+
+class _Said(BaseModel):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Where(_Said):
+    country: str | None
+    region: str | None
+
+
+class _Origin(_Said):
+    step: int
+    digest: str | None
+
+
+class _Libraries(_Said):
+    torch: str
+    transformers: str
+
+
+class _Energy(_Said):
+    joule: NonNegativeFloat
+    sources: list[str]
+
+
+class _Receipt(_Said):
+    """What the platform reads of a receipt, also of one that a site's own script wrote."""
+
+    origin: _Origin = Field(alias="from")
+    where: _Where
+    libraries: _Libraries
+    parameters: PositiveInt
+    flop: NonNegativeFloat
+    device_hours: NonNegativeFloat = Field(alias="deviceHours")
+    energy: _Energy | Literal["not measured"]
+
+
+class _Step(_Said):
+    step: PositiveInt
+    loss: float
+    learning_rate: float
+    tokens: PositiveInt
+
+
+class _Loss(_Said):
+    loss: float
+    tokens: int
+
+
+class _Evaluated(_Said):
+    step: PositiveInt
+    held_out: dict[str, _Loss]
+
+
+_STEPS = TypeAdapter(list[_Step])
 
 
 @dataclass(frozen=True)
@@ -102,7 +168,7 @@ class Job:
         """The receipt of the checkpoint after *step*, when all its files are as the receipt says.
 
         Raises :class:`CorruptedError` where a file is missing, added or changed, and where the
-        receipt is that of another job.
+        receipt is that of another job or says too little, or the metrics do.
         """
         folder = self.checkpoint(step)
         try:
@@ -120,7 +186,36 @@ class Job:
                 raise CorruptedError(
                     f"checkpoint {folder}: {name} is not as its receipt says — train it again"
                 )
+        try:
+            _Receipt.model_validate(found)
+        except ValidationError as error:
+            place = ".".join(map(str, error.errors()[0]["loc"]))
+            raise CorruptedError(
+                f"the receipt in {folder} lacks {place!r} or has it in another form than the "
+                "payload writes — mend what writes it, and train again"
+            ) from None
+        self.metrics(step)
         return found
+
+    def metrics(self, step: int) -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
+        """The steps that led to the checkpoint after *step*, and its loss by domain.
+
+        Raises :class:`CorruptedError` where ``metrics.jsonl`` is not as the payload writes it.
+        """
+        path = self.checkpoint(step) / METRICS
+        try:
+            *lines, last = map(json.loads, path.read_text("utf-8").splitlines())
+            steps = _STEPS.validate_python(lines)
+            if not steps or (steps[-1].step, last["step"]) != (step, step):
+                raise ValueError
+            held_out = _Evaluated.model_validate(last).held_out
+        except (OSError, ValueError, KeyError, TypeError):
+            raise CorruptedError(
+                f"{path} is not as the payload writes it: a line for each step, and one with the "
+                "loss on held-out documents — mend what writes it, and train again"
+            ) from None
+        rows = [one.model_dump() for one in steps]
+        return rows, {domain: one.model_dump() for domain, one in held_out.items()}
 
     def weights_at(self, step: int) -> str | None:
         """Digest of the model and the optimiser's state after *step*; None from nothing at all."""

@@ -26,7 +26,8 @@ from dsk_assets.training.slurm import record
 def send(catalog: Catalog, release: str, folder: Path) -> Job:
     """Write the job folder of the run over corpus release *release* to the new folder *folder*.
 
-    It goes on from the newest checkpoint that stands. Raises :class:`TrainingError` when the run is
+    It goes on from the newest checkpoint that stands: those that came back of the same job go along
+    with it. Raises :class:`TrainingError` when the run is
     complete, and :class:`StorageError` where *folder* holds something.
     """
     require_new(folder)
@@ -45,6 +46,9 @@ def send(catalog: Catalog, release: str, folder: Path) -> Job:
         raise TrainingError(f"{made.key} is trained already — there is nothing to send")
     with new_folder(folder, "send the job") as target:
         copy_to(packed[0], target)
+        there = Job.read(target)
+        for step in takewhile(lambda step: packed[0].checkpoint(step).is_dir(), there.targets):
+            fetch(packed[0], there, step)
     return Job.read(folder)
 
 

@@ -5,7 +5,6 @@ that stands, and ends as it would have ended. Once trained, a checkpoint stays: 
 its release again, with the same result, does not make it stale.
 """
 
-import json
 import shutil
 from collections.abc import Generator
 from contextlib import suppress
@@ -28,7 +27,7 @@ from dsk_assets.settings import EU_COUNTRIES
 from dsk_assets.training import base_model, slurm
 from dsk_assets.training.config import TrainingConfig, load_training
 from dsk_assets.training.exposure import EXPOSURE, exposure
-from dsk_assets.training.job import METRICS, NOT_MEASURED, RECEIPT, WEIGHTS, Job
+from dsk_assets.training.job import NOT_MEASURED, RECEIPT, WEIGHTS, Job
 from dsk_assets.training.launch import Launcher, launcher
 from dsk_assets.training.order import NAME as ORDER
 from dsk_assets.training.order import Order
@@ -325,9 +324,7 @@ class _Training:
             if name.startswith(WEIGHTS):
                 with out.file(name) as written:
                     shutil.copyfile(path, written)
-        lines = (folder / METRICS).read_text("utf-8").splitlines()
-        *metrics, evaluated = map(json.loads, lines)
-        held_out = evaluated["held_out"]
+        metrics, held_out = job.metrics(step)
         rows = [{"step": step, "domain": domain, **one} for domain, one in held_out.items()]
         out.table("loss", [pa.Table.from_pylist(metrics, LOSS)], LOSS)
         out.table("held_out", [pa.Table.from_pylist(rows, HELD_OUT)], HELD_OUT)
