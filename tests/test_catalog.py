@@ -1,5 +1,6 @@
 """The catalog: statements, freshness, verified reads, crashes."""
 
+import datetime as dt
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from dsk_assets.errors import CorruptedError, MissingInputError, StorageError
+from dsk_assets.errors import CorruptedError, MissingInputError, SettingsError, StorageError
+from dsk_assets.evidence import clock, statements
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot, Stale
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_bytes, sha256_set
@@ -317,3 +319,53 @@ def test_a_large_statement_is_decoded_once_until_its_bytes_change(catalog: Catal
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(CorruptedError, match="not a readable statement"):
         catalog.require("corpus/tokenizer")
+
+
+def after_a_step_back(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, step: dt.timedelta
+) -> Snapshot:
+    """What was made before the clock was stepped back by *step*."""
+    with monkeypatch.context() as ahead:
+        ahead.setattr(clock, "now", lambda after: dt.datetime.now(dt.UTC) + step)
+        return numbers(catalog, [1])
+
+
+def test_a_clock_that_was_stepped_back_a_little_is_waited_for(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    first = after_a_step_back(catalog, monkeypatch, dt.timedelta(seconds=0.3))
+    second = numbers(catalog, [2], code_version="2")
+    times = [one.statement["predicate"]["runDetails"]["metadata"] for one in (first, second)]
+    assert times[0]["finishedOn"] <= times[1]["startedOn"] <= times[1]["finishedOn"]
+
+
+def test_nothing_is_made_while_the_clock_is_behind_its_inputs(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    late = after_a_step_back(catalog, monkeypatch, dt.timedelta(hours=2))
+    with pytest.raises(SettingsError, match=r"clock is 7,\d\d\d seconds behind .* set the clock"):
+        catalog.materialise(
+            "b/sum",
+            zone=Zone.CURATED,
+            inputs=[late],
+            config={},
+            code_version="1",
+            produce=lambda out: out.json("sum.json", 1),
+        )
+    with pytest.raises(SettingsError, match="clock"):
+        numbers(catalog, [2], code_version="2")
+    assert catalog.latest("b/sum") is None and catalog.latest("a/numbers", "k") == late
+
+
+def test_code_counts_as_changed_when_code_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    code = tmp_path / "dsk_assets" / "code.py"
+    code.parent.mkdir()
+    code.write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(statements, "PROJECT_ROOT", tmp_path)
+    (tmp_path / "export.zip").write_text("what a command wrote here")
+    assert statements.code_revision.__wrapped__()["dirty"] is False
+    (code.parent / "new.py").write_text("2")
+    assert statements.code_revision.__wrapped__()["dirty"] is True

@@ -137,7 +137,10 @@ def test_exit_codes_0_1_and_2_with_a_witness(platform: Platform):
     assert platform.found("--earlier", str(note), code=0) == set()
     root = keys.load(platform.folder / "s.pem").public_key.keyid
     assert platform.found("--trust", root, code=0) == set()
-    assert "key-not-trusted" in platform.found("--trust", "0" * 64, code=2)
+    assert "root-differs" in platform.found("--trust", "0" * 64, code=2)
+    make(platform.catalog, "study/later")
+    platform.dsk("append")
+    assert platform.found(code=1) == {"witness-behind"}
     (platform.evidence / "log/witness" / WITNESS).unlink()
     assert platform.found(code=1) == {"no-witness", "witness-silent"}
     path = platform.evidence / "statements/corpus/release" / RELEASE / "000001.json"

@@ -19,7 +19,7 @@ import pyarrow as pa
 from filelock import FileLock
 
 from dsk_assets.errors import CorruptedError, MissingInputError
-from dsk_assets.evidence import keys, statements
+from dsk_assets.evidence import clock, keys, statements
 from dsk_assets.evidence.entries import STATEMENTS as STATEMENTS
 from dsk_assets.evidence.entries import UNPARTITIONED as UNPARTITIONED
 from dsk_assets.evidence.envelope import seal
@@ -44,6 +44,16 @@ class Stale(Exception):
 def _fingerprint(snapshot: Snapshot) -> str:
     definition = snapshot.statement["predicate"]["buildDefinition"]
     return str(definition["internalParameters"]["fingerprint"])
+
+
+def _ended(inputs: Iterable[Snapshot | Source]) -> dt.datetime:
+    """When the last of *inputs* had been made."""
+    made = [
+        one.statement["predicate"]["runDetails"]["metadata"]["finishedOn"]
+        for one in inputs
+        if isinstance(one, Snapshot)
+    ]
+    return dt.datetime.fromisoformat(max(made, default="1970-01-01T00:00:00Z"))
 
 
 def _refuse_another(snapshot: Snapshot, dependencies: Sequence[Mapping[str, Any]]) -> None:
@@ -190,6 +200,7 @@ class Catalog:
         *inputs* is the complete list of what *produce* reads; *config* holds all settings that
         change what it writes (canonical JSON); *code_version* changes with the code. With
         *frozen*, new inputs do not make the partition stale: it is made once for a configuration.
+        Raises :class:`SettingsError` where the clock is behind that of its inputs.
         """
         dependencies = [source.dependency() for source in inputs]
         fingerprint = sha256_json(
@@ -212,7 +223,7 @@ class Catalog:
                 return latest
             if frozen and latest is not None and _fingerprint(latest) == fingerprint:
                 _refuse_another(latest, dependencies)
-            started = dt.datetime.now(dt.UTC)
+            started = clock.now(after=_ended([*inputs, *([latest] if latest else [])]))
             for area in (str(zone), STATEMENTS):
                 self.lake.sweep(f"{area}/{asset}/{partition or UNPARTITIONED}")
             folder = f"{zone}/{asset}/{partition or UNPARTITIONED}/{fingerprint[:16]}"
@@ -236,7 +247,7 @@ class Catalog:
                 country=self.settings.country,
                 region=self.settings.s3_region or None,
                 started=started,
-                finished=dt.datetime.now(dt.UTC),
+                finished=clock.now(after=started),
                 previous=latest.statement_digest if latest else None,
             )
             signed = seal(statement, [keys.signer(self.settings, keys.STATEMENTS)])

@@ -22,6 +22,9 @@ from dsk_assets.settings import PROJECT_ROOT
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:dsk:build:asset-materialisation:v1"
+CODE = ("dsk_assets", "dbt_project", "expectations", "pyproject.toml", "requirements.lock")
+"""What decides how assets are made, in a checkout."""
+
 PACKAGES = (
     "dbt-core",
     "dsk-assets",
@@ -163,14 +166,17 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def code_revision() -> dict[str, Any]:
-    """The commit of the running code and whether files were changed since; empty outside git."""
+    """The commit of the running code and whether that was changed since; empty outside git.
+
+    What else lies in the checkout, such as an export, changes no code.
+    """
     git = ["git", "-C", str(PROJECT_ROOT)]
     try:
         commit = subprocess.run(
             [*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True
         ).stdout.strip()
         changed = subprocess.run(
-            [*git, "status", "--porcelain"], capture_output=True, text=True, check=True
+            [*git, "status", "--porcelain", "--", *CODE], capture_output=True, text=True, check=True
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         return {}

@@ -79,6 +79,10 @@ TEXTS = {
         "a key was added, changed or revoked without a key in force signing for it",
         "en nøgle er tilføjet, skiftet eller spærret, uden at en gældende nøgle har skrevet under",
     ),
+    "root-differs": (
+        "the first key, which all trust rests on, is another one than was asked for",
+        "den første nøgle, som al tillid hviler på, er en anden end den, der blev spurgt efter",
+    ),
     "key-rotated-alone": (
         "a key was replaced without both the old key in force and the new one signing for it",
         "en nøgle er skiftet, uden at både den gamle, gældende og den nye har skrevet under",
@@ -212,6 +216,10 @@ TEXTS = {
         "no witness has cosigned the log: nothing proves that others are shown the same log",
         "intet vidne har medunderskrevet loggen: intet beviser, at andre får vist den samme log",
     ),
+    "witness-behind": (
+        "no witness has cosigned the newest entries yet: ask one to",
+        "intet vidne har endnu medunderskrevet de nyeste poster: bed et om det",
+    ),
     "witness-silent": (
         "this witness is known and no checkpoint cosigned by it is here: ask it for its latest one",
         "dette vidne er kendt, men intet kontrolpunkt medunderskrevet af det er her: bed om dets"
@@ -259,6 +267,7 @@ TEXTS = {
 LIMITS = frozenset(
     (
         "no-witness",
+        "witness-behind",
         "witness-silent",
         "without-dagster",
         "dagster-unfinished",
@@ -275,7 +284,9 @@ LIMITS = frozenset(
 
 GROUPS = {
     "file": ("file",),
-    "statement": ("statement", "signature", "attestation", "key", "policy", "release", "detail"),
+    "statement": (
+        *("statement", "signature", "attestation", "key", "root", "policy", "release", "detail"),
+    ),
     "log": ("log", "proof", "witness", "memory"),
     "lineage": ("input", "time", "redaction"),
     "gate": ("gate", "verification", "withdrawn"),

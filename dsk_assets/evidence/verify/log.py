@@ -206,6 +206,9 @@ def check_seen(
         faults += _against(view, place, data, seen, "witness-wrong")
     if not witnesses:
         faults.append(Fault("no-witness", CHECKPOINT))
+    elif (followed := max(size for size, _ in witnesses.values())) < view.checkpoint.size:
+        detail = f"{followed} of {view.checkpoint.size} entries"
+        faults.append(Fault("witness-behind", CHECKPOINT, detail))
     silent = {NoteKey.parse(one.vkey or "").name for one in ring.of_role("witness")}
     faults += [Fault("witness-silent", name) for name in sorted(silent - set(witnesses))]
     faults += development(ring)

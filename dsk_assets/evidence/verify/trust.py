@@ -86,9 +86,9 @@ Logged = tuple[int | None, str, bytes]
 def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRing, list[Fault]]:
     """The keys that the key statements in *envelopes*, in the order of the log, lead to.
 
-    The first one adds the key that it is signed with: the root of all trust, which must have the
-    id *root* where one is given. What later ones need says :func:`_breach`; one that lacks it is a
-    fault and changes nothing.
+    The first one adds the key that it is signed with: the root of all trust. Where it has another
+    id than *root* that is one fault, and the others are sought as if it had not. What later ones
+    need says :func:`_breach`; one that lacks it is a fault and changes nothing.
     """
     ring, faults = KeyRing(), []
     for index, place, data in envelopes:
@@ -101,7 +101,9 @@ def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRin
                 breach = _breach(ring, change, key, signers)
             else:
                 is_root = change["action"] == "add" and key.role == SIGNER and bool(signers)
-                breach = None if is_root and root in (None, key.keyid) else "key-not-trusted"
+                breach = None if is_root else "key-not-trusted"
+                if root not in (None, key.keyid):
+                    faults.append(Fault("root-differs", place, f"{key.keyid}, not {root}"))
             if breach is None:
                 ring = _changed(ring, change, key)
             else:
