@@ -174,7 +174,8 @@ def test_slurm_warns_before_the_time_limit_and_another_job_goes_on(
     first, second = run.byproduct(launcher.RECORD)["jobs"]
     assert (first["state"], first["accounting"]["ExitCode"]) == ("FAILED", "75:0")
     assert second["state"] == "COMPLETED"
-    assert [one["job"] for one in told(small)] == [first["job"], second["job"], second["job"]]
+    by = [one["job"] for one in told(small)]
+    assert set(by) <= {first["job"], second["job"]} and by[1:] == [second["job"]] * 2
 
 
 @pytest.mark.servers
