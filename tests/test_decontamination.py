@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import unicodedata
 from pathlib import Path
 
 import polars as pl
@@ -60,6 +61,18 @@ def test_documents_are_marked_with_the_set_they_overlap_most(tmp_path: Path) -> 
         {"doc_id": "one", "evaluation": "quiz", "overlaps": 8},
         {"doc_id": "two", "evaluation": "prosa", "overlaps": 10},
     ]
+
+
+def test_sets_may_have_any_line_ends_in_a_string_and_any_form_of_letters(tmp_path: Path) -> None:
+    folder = tmp_path / "evaluations"
+    folder.mkdir()
+    question = QUESTION.replace("ord", "å")
+    record = {"question": f"Hvad\u2028nu\x85da? {unicodedata.normalize('NFD', question)}"}
+    (folder / "quiz.jsonl").write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+    path = tmp_path / "part.parquet"
+    table = pa.table({"doc_id": ["a"], "text": [question]})
+    write_parquet(path, [table], table.schema)
+    assert overlap_part(path, load_evaluations(folder))["overlaps"].to_pylist() == [8]
 
 
 def test_no_sets_mark_no_document(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dsk_assets.cli.main import main
 from dsk_assets.consortium.policy import DuplicatesPolicy, NormalisationPolicy, Policy
 from dsk_assets.errors import InputError
 from dsk_assets.filters.measures import MEASURES
-from dsk_assets.filters.run import inputs
+from dsk_assets.filters.run import inputs, run
 from dsk_assets.filters.run.run import filter_files
 from dsk_assets.filters.why import why_in
 from dsk_assets.lake.engine import Engine
@@ -203,7 +203,7 @@ def test_lines_that_others_have_too_are_cut_out_where_the_policy_asks(tmp_path: 
     assert f"{size:,} characters cut out" in report.as_text()
     beside = next((tmp_path / "out" / "attributes" / "dsk").iterdir())
     spans = {one["id"]: one["attributes"]["dsk__dsk__n_cut"] for one in _lines(beside)}
-    assert spans["b"] == [[0, len(mail), size]]
+    assert spans["b"] == [[0, len(shorter["text"]), size]]
 
 
 def _refused(tmp_path: Path, data: bytes, name: str = "in.jsonl") -> str:
@@ -265,6 +265,35 @@ def test_a_parquet_file_without_the_columns_is_refused(tmp_path: Path):
     pq.write_table(pa.table({"id": ["a"], "body": ["x"]}), tmp_path / "in.parquet")
     with pytest.raises(InputError, match="has no column text \\(it has id, body\\)"):
         filter_files([tmp_path / "in.parquet"], tmp_path / "out")
+
+
+def test_parquet_with_text_that_is_no_utf_8_is_refused_without_showing_it(tmp_path: Path):
+    latin = [b"hemmelig tekst"] * 200 + ["hemmelig bl\u00e5".encode("latin-1")]
+    ids = [str(number) for number in range(len(latin))]
+    text = pa.array(latin, pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"id": ids, "text": text}), tmp_path / "in.parquet")
+    with pytest.raises(InputError, match="is no UTF-8 in rows 128 to 200") as error:
+        filter_files([tmp_path / "in.parquet"], tmp_path / "out")
+    assert "hemmelig" not in str(error.value)
+
+
+def test_results_of_a_run_that_was_ended_while_it_wrote_are_not_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path, out = write_lines(tmp_path / "in.jsonl", DOCUMENTS[:2]), tmp_path / "out"
+    filter_files([path], out)
+    assert "kept" in why_in(out, "doc-00000")
+
+    def ended(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(run, "gather", ended)
+        filter_files([path], out, Policy(name="b", version="1"))
+    with pytest.raises(InputError, match="no results of a run that ended"):
+        why_in(out, "doc-00000")
+    filter_files([path], out)
+    assert "kept" in why_in(out, "doc-00000")
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path):

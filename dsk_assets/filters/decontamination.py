@@ -18,9 +18,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dsk_assets.consortium.policy import NormalisationPolicy
 from dsk_assets.errors import SettingsError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
+from dsk_assets.filters.normalisation import normalise_texts
 from dsk_assets.filters.parts import text_slices, write_parts
 from dsk_assets.filters.redacted import redacted_documents
 from dsk_assets.filters.words import Bools, Ints, UInt64s, words_of
@@ -29,7 +31,7 @@ from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/contamination"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 FOLDER = "evaluations"
 """The folder of evaluation sets in the consortium's folder."""
 NGRAM_WORDS = 13
@@ -110,13 +112,15 @@ def load_evaluations(folder: Path) -> Evaluations:
     """The evaluation sets in *folder*, each named by its file.
 
     Every string in a record of JSON lines or Parquet and every paragraph of a plain text is a
-    text. Raises :class:`SettingsError` for a file that cannot be read.
+    text; it is normalised as documents are. Raises :class:`SettingsError` for a file that cannot
+    be read.
     """
     paths = evaluation_files(folder)
     hashes, owner, short = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)], 0
     for number, path in enumerate(paths):
         try:
-            words = words_of(pl.Series(list(_texts(path)), dtype=pl.String))
+            texts = pl.Series(list(_texts(path)), dtype=pl.String)
+            words = words_of(normalise_texts(texts, NormalisationPolicy())["text"])
         except (ValueError, OSError, pa.ArrowException) as error:
             raise SettingsError(
                 f"{FOLDER}/{path.name} cannot be read ({type(error).__name__}) — check the file"
@@ -185,7 +189,7 @@ def _texts(path: Path) -> Iterator[str]:
     if path.name.endswith(".txt"):
         yield from text.split("\n\n")
         return
-    for line in text.splitlines():
+    for line in text.split("\n"):
         yield from _strings(json.loads(line)) if line.strip() else ()
 
 

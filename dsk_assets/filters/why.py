@@ -18,6 +18,8 @@ from dsk_assets.filters.ruleset import load
 from dsk_assets.filters.verdicts import EVALUATION_RULE, LANGUAGE_RULE
 
 Rows = list[dict[str, Any]]
+POLICY = "policy.json"
+"""What ``dsk filter run`` writes last."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def why_in(folder: Path, doc_id: str) -> str:
     (tags,) = _filtered(folder, "attributes", doc_id)
     row = {**found[0], "doc_id": doc_id, "n_char": int(tags["n_char"])}
     row["stage"] = _STAGES.get(row["rule"], "quality")
-    policy = orjson.loads((folder / "policy.json").read_bytes())
+    policy = orjson.loads((folder / POLICY).read_bytes())
 
     def rows_of(table: str) -> Rows:
         if table == "language":
@@ -103,7 +105,7 @@ _STAGES = {
 
 def _table(folder: Path, name: str) -> Path:
     path = folder / f"{name}.parquet"
-    if not path.is_file():
+    if not path.is_file() or not (folder / POLICY).is_file():
         raise InputError(
             f"{folder} holds no results of a run that ended — run dsk filter run first"
         )

@@ -33,7 +33,7 @@ from dsk_assets.lake.digests import sha256_file
 from dsk_assets.lake.memo import Made, Maker, Memo
 from dsk_assets.lake.tables import read_batches
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 TAGGER = "dsk"
 """The name of the attributes in the Dolma layout."""
 
@@ -233,6 +233,7 @@ def _write_kept(
     spans: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
     for doc_id, start, end in cuts.select("doc_id", "start", "end").iter_rows():
         spans[doc_id].append((start, end))
+    lengths: list[int] = []
     name = f"{tagged.part.digest[:16]}.jsonl.{chain.compression}"
     with (
         maker.file(f"documents/{name}") as path,
@@ -243,6 +244,7 @@ def _write_kept(
             for row in batch.filter(kept[at : at + batch.num_rows].to_arrow()).to_pylist():
                 fields = orjson.loads(row["fields"]) if row["fields"] else {}
                 text = without(row["text"], spans[row["doc_id"]])
+                lengths.append(len(text))
                 out.write(_line({"id": row["doc_id"], "text": text, **fields}))
             at += batch.num_rows
     measures = list(dict.fromkeys(["n_char", *(rule.measure for rule in _rules(chain.policy))]))
@@ -255,17 +257,17 @@ def _write_kept(
         maker.file(f"attributes/{TAGGER}/{name}") as path,
         _packing(path, chain.compression) as out,
     ):
-        for values in tags.iter_rows(named=True):
-            out.write(_line(_attributes(values)))
+        for values, length in zip(tags.iter_rows(named=True), lengths, strict=True):
+            out.write(_line(_attributes(values, length)))
 
 
 def _rules(policy: Policy) -> tuple[Rule, ...]:
     return for_policy(policy.quality).rules
 
 
-def _attributes(values: dict[str, Any]) -> dict[str, Any]:
-    """Each value as a span over the whole document; the language with its confidence."""
-    doc_id, length = values.pop("doc_id"), int(values["n_char"])
+def _attributes(values: dict[str, Any], length: int) -> dict[str, Any]:
+    """Each value as a span over a document of *length*; the language with its confidence."""
+    doc_id = values.pop("doc_id")
     named = {f"language_{values.pop('language')}": values.pop("confidence"), **values}
     return {
         "id": doc_id,

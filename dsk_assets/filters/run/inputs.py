@@ -289,7 +289,15 @@ class _Rows:
             self._at += batch.num_rows
             if self._at <= start:
                 continue
-            for number, row in enumerate(batch.to_pylist(), self._at - batch.num_rows - start):
+            first = self._at - batch.num_rows
+            try:
+                read = batch.to_pylist()
+            except UnicodeDecodeError:
+                raise InputError(
+                    f"{path} holds text that is no UTF-8 in rows {first} to {self._at - 1} — "
+                    "write it again"
+                ) from None
+            for number, row in enumerate(read, first - start):
                 try:
                     record = _record(row, number)
                 except _Unfit as unfit:

@@ -34,6 +34,7 @@ from dsk_assets.filters.run.chain import (
 )
 from dsk_assets.filters.run.gather import SPILL, duplicate_ids, gather
 from dsk_assets.filters.run.inputs import Part, blocks, place, read_block
+from dsk_assets.filters.why import POLICY
 from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_set
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo, whole
@@ -108,7 +109,7 @@ def filter_files(
       and ``n_cut``, the characters that were cut out of it
     - ``cuts.parquet``: ``id``, ``start``, ``end`` of the lines that were cut out of a kept document
       because ``survivor_id`` has them too, where the policy asks for that
-    - ``policy.json``: the policy
+    - ``policy.json``: the policy; written last, and gone while the others are made anew
     - ``documents/`` and ``attributes/dsk/``: the kept documents in the layout of the Dolma toolkit
 
     Documents that have word sequences in common with the evaluation sets in the folder
@@ -140,6 +141,7 @@ def filter_files(
         _demand_unique(memo, parts, engine)
         tagging = map_parts(partial(tag, chain=chain), parts, executor)
         tagged = list(track(tagging, "tag", total=len(parts), unit="parts"))
+        (folder / POLICY).unlink(missing_ok=True)
         sources = (_source(one, memo, policy) for one in track(tagged, "duplicates", unit="parts"))
         with find_duplicates(sources, folder / SPILL, engine.workers) as duplicates:
             work = ((one, duplicates.of(n), duplicates.cuts_of(n)) for n, one in enumerate(tagged))
@@ -147,7 +149,7 @@ def filter_files(
             decided = list(track(deciding, "decide", total=len(parts), unit="parts"))
             gather(memo, decided, duplicates, engine.workers)
             clusters = duplicates.counts["clusters"]
-        with whole(folder / "policy.json") as path:
+        with whole(folder / POLICY) as path:
             path.write_bytes(canonical_json(policy.model_dump(mode="json")))
         kept = (made for one in decided for made in one.made)
         memo.forget_others(kept, (RECEIPTS, RESULTS, "documents", f"attributes/{TAGGER}"))
