@@ -217,6 +217,27 @@ def test_a_folder_that_is_no_release_is_named(tmp_path: Path) -> None:
         bundle.verify(tmp_path)
 
 
+def cut(folder: Path) -> None:
+    (folder / "evidence.zip").write_bytes((folder / "evidence.zip").read_bytes()[:-100])
+
+
+def other_bits(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "evidence.zip") as pack:
+        place = pack.getinfo("entries.ndjson").header_offset + 100
+    data = bytearray((folder / "evidence.zip").read_bytes())
+    data[place] ^= 0xFF
+    (folder / "evidence.zip").write_bytes(data)
+
+
+@pytest.mark.parametrize("damage", [cut, other_bits])
+def test_a_damaged_pack_never_ends_with_the_code_for_limits(
+    folder: Path, damage: Callable[[Path], object]
+) -> None:
+    damage(folder)
+    result = CliRunner().invoke(main, ["release", "--verify", str(folder)])
+    assert (result.exit_code, "WRONG" in result.output) == (2, True)
+
+
 def refused(night: Night, tmp_path: Path, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         bundle.release(night.catalog(), KEY, tmp_path / "out")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from dsk_assets.errors import RecordError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
@@ -37,7 +38,11 @@ def release(
     if (checkpoint is None) == (folder is None):
         raise click.UsageError("name a CHECKPOINT, or a folder with --verify")
     if folder is not None:
-        found = bundle.verify(folder, trust)
+        try:
+            found = bundle.verify(folder, trust)
+        except RecordError as error:
+            click.echo(f"WRONG  {error}")
+            sys.exit(2)
         for limit in found.limits:
             click.echo(f"limit  {limit}")
         for wrong in found.wrong:

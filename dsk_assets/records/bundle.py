@@ -33,7 +33,7 @@ from dsk_assets.evidence.derived import BUNDLE as ASSET
 from dsk_assets.evidence.entries import ATTESTATIONS, statement_path
 from dsk_assets.evidence.predicates import RELEASE, roles
 from dsk_assets.evidence.verify.bundle import verifier
-from dsk_assets.evidence.verify.envelopes import Unreadable, read_statement
+from dsk_assets.evidence.verify.envelopes import read_statement
 from dsk_assets.evidence.verify.lake import POLICY
 from dsk_assets.evidence.verify.pack import pack
 from dsk_assets.evidence.verify.standalone import Pack, verify_pack
@@ -162,7 +162,7 @@ def verify(folder: Path, trust: str | None = None) -> Verified:
         proven = verify_pack(Pack.open(folder / EVIDENCE), trust, rules_digest=sha256_file(POLICY))
         statement = read_statement(envelope, proven.ring.public_keys, _PLACE)
         named = dict(statement.files)
-    except (OSError, KeyError, ValueError, TypeError, Unreadable) as error:
+    except Exception as error:  # whatever a pack holds
         raise RecordError(
             f"{folder} is no released model that can be read ({type(error).__name__}) — name a "
             "folder that `dsk release` wrote, whole"
