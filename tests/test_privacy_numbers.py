@@ -65,8 +65,20 @@ def test_other_forms_of_cpr_numbers(value: str) -> None:
     assert "DK_CPR" in types(f"cpr {value} noteret")
 
 
-def test_a_misread_digit_after_the_word_cpr_hides_nothing() -> None:
-    assert covered("CPR-nr. I7O389-l234 er oplyst", "I7O389-l234")
+@pytest.mark.parametrize("value", ["I7O389-l234", "i7o389-L234", "L7O3B9-12i4", "17o3b9-1234"])
+def test_a_misread_digit_after_the_word_cpr_hides_nothing(value: str) -> None:
+    assert covered(f"CPR-nr. {value} er oplyst", value)
+
+
+@pytest.mark.parametrize("letter", ["ſ", "ı", "İ", "ß"])
+def test_a_letter_that_is_no_misread_digit_withholds_no_text(letter: str) -> None:
+    assert types(f"CPR-nr. {letter}7O389-1234 er oplyst, {letter}70389-1234") == set()
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
+def test_a_line_separator_inside_a_number_hides_nothing(separator: str) -> None:
+    value = f"170389-{separator}1234"
+    assert covered(f"Nummeret er {value}.", value)
 
 
 def test_a_replacement_number_needs_a_word_that_explains_it() -> None:

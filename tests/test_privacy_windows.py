@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from dsk_assets.privacy import analyser as analysing
-from dsk_assets.privacy import synthetic
+from dsk_assets.privacy import canaries, synthetic
 from dsk_assets.privacy.analyser import Analyser, analyser
 from dsk_assets.privacy.entities import PRIORITY
 from dsk_assets.privacy.name_model_build import TRAIN, read
@@ -65,6 +65,75 @@ def test_windows_change_no_finding_in_5000_documents() -> None:
         skipped += not list(anchored.anchors.windows(text))
     assert found > 5000
     assert skipped > 1000
+
+
+EDGES = (
+    *("ordre", "konto", "tlf", "født", "adresse", "kundenr.", "bruger=", "MitID", "CVR", "stelnr."),
+    *("a;b;c", "x, y, z, w", "navn;adresse;tlf", "navn,adresse,by,cpr", "Navn\tCpr\tTlf"),
+    *(
+        "1,navn,konto,kundenr",
+        "alfa; beta",
+        "2021",
+        "日本語",
+        "Привет",
+        "😀",
+        "ſK",
+        "\u2028",
+        "\x85",
+    ),
+    *("\r\n", "\u3000", "&nbsp;", "<b>", "\u200b", "e\u0301", "Ã¦", "> ", "-\n", "0O1l", "٣"),
+    *("x " * 130, "fyld, " * 50, "日 " * 200, "ganske; alm, " * 30, "\t" * 260, "- " * 150),
+)
+JOINTS = (" ", " ", "\n", "\n\n", ", ", ". ", ": ", "; ", "", "\t", "|", " - ", "_", "/", "\r\n")
+NOISE = "0123456789 ./-,;:|\t\n@()+*<&_§°ÆØÅæøåABXabfx\u2019\u2013\u200b\u0301\u0663\u2028日"
+
+
+def hostile(rng: random.Random) -> str:
+    """Identifiers in every form, damaged, between what cuts windows and looks like tables."""
+    parts = []
+    for _ in range(rng.randint(1, 9)):
+        form = rng.choice(canaries.FORMS)
+        value = form.make(rng)
+        part = rng.choice((value, form.sentence.replace("{}", value), *rng.choices(EDGES, k=2)))
+        for _ in range(rng.choice((0, 0, 1, 2)) if len(part) < 120 else 0):
+            place = rng.randrange(len(part) + 1)
+            part = part[:place] + rng.choice(("", *NOISE)) + part[place + rng.randrange(2) :]
+        parts += part, rng.choice(JOINTS)
+    return "".join(parts)
+
+
+def test_windows_change_no_finding_in_hostile_texts() -> None:
+    anchored, plain = Analyser(structured_recognisers(), STRUCTURED), whole()
+    for seed in range(4000):
+        text = hostile(random.Random(seed))
+        assert anchored.find(text) == plain.find(text), seed
+
+
+@pytest.mark.parametrize("mark", [";", ",", "|", "\t"])
+@pytest.mark.parametrize("value", ["tlf 67112233", "personnummer 1703501234"])
+def test_a_stretch_that_alone_looks_like_a_table_hides_nothing(mark: str, value: str) -> None:
+    anchored = Analyser(structured_recognisers(), STRUCTURED)
+    for shift in range(150, 240, 3):
+        line = "I 2021 blev der talt længe " * 14 + mark.join([" alfa", "beta", "gamma", "delta"])
+        text = line + "\n" + mark.join(["x" * shift + f" hendes {value}", "y", "y", "y"]) + "\n"
+        (found,) = anchored.find(text)
+        assert text[found.start : found.end] == value.split()[1]
+
+
+@pytest.mark.parametrize("first", ["1", "2nr", '"1 a"', " " * 50 + "nr", '"  nr  "'])
+def test_a_heading_explains_what_is_far_below_whatever_the_first_column_is(first: str) -> None:
+    rows = "".join(f"{n},{4471000 + n},Qwx,{12340012345678 + n}\n" for n in range(60))
+    found = Analyser(structured_recognisers(), STRUCTURED).find(
+        f"{first},kundenr,navn,konto\n{rows}"
+    )
+    assert sum(one.entity == "DK_BANK_ACCOUNT" for one in found) == 60
+    assert sum(one.entity == "PERSON_ID" for one in found) == 60
+
+
+def test_an_address_after_a_word_longer_than_a_window_is_found() -> None:
+    text = "Ord" * 200 + " Hansen 56, st. tv, 8400 Aarhus C"
+    places = {p for f in analyser().find(text) for p in range(f.start, f.end)}
+    assert places.issuperset(range(text.index("56"), len(text)))
 
 
 def test_only_suspects_are_folded_and_all_of_them() -> None:

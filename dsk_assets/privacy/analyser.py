@@ -141,7 +141,7 @@ class Analyser:
         for anchored, stretches in self.anchors.windows(text):
             for start, end, core_start, core_end in stretches:
                 for entity, first, last, score in anchored.within(text, start, end):
-                    if core_start <= start + first < core_end:
+                    if start + first < core_end and core_start < start + last:
                         yield start + first, start + last, entity, score, str(anchored.name)  # type: ignore[has-type]
         with _strict():
             for other in self._others:

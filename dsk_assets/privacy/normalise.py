@@ -1,11 +1,11 @@
 """Folding of text before it is searched, with a map from folded places back to the original.
 
-Personal data hides from patterns behind typography: no-break and thin spaces, six kinds of dash,
-zero-width characters, full-width and Arabic-Indic digits, HTML entities, combining accents,
-UTF-8 read as Windows-1252, quoted mail (``> ``), tags inside a
-number, hyphenation at line ends, and the letters O, I
-and l that a scanner read in the middle of a number. Each is folded to
-its plain form; a finding in the folded text is then mapped back to the characters it came from.
+Personal data hides from patterns behind typography: no-break and thin spaces, line separators,
+six kinds of dash, zero-width characters, full-width and Arabic-Indic digits, HTML entities,
+combining accents, UTF-8 read as Windows-1252, quoted mail (``> ``), tags inside a number,
+hyphenation at line ends, and the letters O, I and l that a scanner read in the middle of a number.
+Each is folded to its plain form; a finding in the folded text is then mapped back to the
+characters it came from.
 """
 
 import html
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SPACES = r"\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_LINES = r"\u0085\u2028\u2029"
 _DASHES = r"\u2010-\u2015\u2212\ufe58\ufe63"
 _INVISIBLE = r"\u00ad\u200b-\u200d\u2060\ufeff\u180e\u202a-\u202e\u2066-\u2069"
 _COMBINING = r"\u0300-\u036f"
@@ -42,6 +43,7 @@ _FOLDABLE = re.compile(
     rf"|(?P<misread>{'|'.join(sorted(map(re.escape, _MISREAD)))})"
     rf"|(?P<invisible>[{_INVISIBLE}]+)"
     rf"|(?P<space>[{_SPACES}])"
+    rf"|(?P<line>[{_LINES}])"
     rf"|(?P<dash>[{_DASHES}])"
     rf"|(?P<wide>[\uff01-\uff5e])"
     rf"|(?P<digit>(?![0-9])\d)"
@@ -83,7 +85,7 @@ def _folded(match: re.Match[str]) -> str:
         return str(unicodedata.decimal(found))
     if kind == "misdigit":
         return "0" if found in "Oo" else "1"
-    return {"space": " ", "dash": "-"}.get(kind or "", "")
+    return {"space": " ", "line": "\n", "dash": "-"}.get(kind or "", "")
 
 
 @dataclass(frozen=True)

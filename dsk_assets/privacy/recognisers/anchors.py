@@ -30,10 +30,11 @@ MARGIN = 200
 """Characters of context on each side of a window's core."""
 AFTER = 60
 """How far behind the end of its anchor a value may begin."""
+_NAME = r"\s*\"?\s*[0-9]?[^0-9;\n,]{0,31}\s*"
 _TABLE = (
     r"[\t|]",
     r";[^\n;]*;",
-    r"(?:^|\n)[^0-9;\n,]{0,36},(?:\s*[^0-9;\n,]{0,31}\s*,){2,}\s*[^0-9;\n,]{0,31}\s*(?:\n|$)",
+    rf"(?:^|\n){_NAME}[^0-9;\n,]{{0,5}},(?:{_NAME},){{2,}}{_NAME}(?:\n|$)",
 )
 """One stands in every line of headings of a table; see :mod:`.tables`."""
 
@@ -46,7 +47,7 @@ _CLASS = re.compile(r"\[(?:\\.|[^\]\\])+\]")
 
 
 class Window(NamedTuple):
-    """A stretch to search; findings that begin within its core count."""
+    """A stretch to search; findings that reach into its core count."""
 
     start: int
     end: int
@@ -67,15 +68,19 @@ class Anchors:
     def windows(self, text: str) -> "Iterator[tuple[DanishRecognizer, Sequence[Window]]]":
         """Each recogniser that may find a value in *text*, and the stretches it must read.
 
-        All of the text where a table stands in it: a heading explains what is far below.
+        All of the text where a table stands in it: a heading explains what is far below. Also where
+        a stretch alone looks like a table, since it begins or ends in the middle of a line.
         """
         *ends, table = self._ends(text)
         tabular = bool(table) and bool(cells(text))
+        whole = [Window(0, len(text), 0, len(text))]
         for recogniser, own in zip(self._recognisers, ends, strict=True):
             if own and not (tabular or recogniser.WHOLE):
-                yield recogniser, _windows(own, len(text), recogniser.BEFORE)
+                stretches = _windows(own, len(text), recogniser.BEFORE)
+                cut = any(cells(text[window.start : window.end]) for window in stretches)
+                yield recogniser, whole if cut else stretches
             elif own or (tabular and recogniser.HEADINGS):
-                yield recogniser, [Window(0, len(text), 0, len(text))]
+                yield recogniser, whole
 
     def _ends(self, text: str) -> list[list[int]]:
         """Where the anchors of each recogniser end in *text*, and those of tables."""

@@ -26,15 +26,15 @@ _ECPR = re.compile(
     r"(?P<d>\d(?<![^\W_]\d)\d)(?P<m>\d\d)(?P<y>\d\d)(?P<sep>-?)(?P<s>[01567][A-Z]{2}\d)(?![^\W_])"
 )
 _MISREAD = re.compile(
-    r"(?:cpr|personn)[^\n\d]{0,20}?(?P<v>[0-9OoIlBSZ]{6} ?-? ?[0-9OoIlBS]{4})(?![^\W_])",
-    re.IGNORECASE,
+    r"(?i:cpr|personn)[^\n\d]{0,20}?"
+    r"(?P<v>[0-9OoIiLlBbSsZz]{6} ?-? ?[0-9OoIiLlBbSs]{4})(?![^\W_])"
 )
 _LOOSE = re.compile(
     r"\d(?<!\d\d)\d[ ./-]?\d\d[ ./-]?\d\d(?: ?-{1,2} ?|[ ./])\d\d ?\d\d(?!\d)(?![./-]\d)"
 )
 """Ten digits cut up in ways that only the word CPR explains."""
 _RUN_TOGETHER = re.compile(r"\d(?<!\d\d)\d{5}-?\d{4}(?:\d{6}-?\d{4})+(?![-\d])")
-_DIGITS = str.maketrans("OoIlBSZbsz", "0011852852")
+_DIGITS = str.maketrans("OoIiLlBbSsZz", "001111885522")
 
 
 @lru_cache(maxsize=4)

@@ -85,7 +85,7 @@ class PhoneForeignRecognizer(DanishRecognizer):
     """International numbers: + or 00, a country code other than 45, 8 to 15 digits (E.164)."""
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
-    ANCHORS: ClassVar[tuple[str, ...]] = (r"(?:\+|00)[1-9][\d ().-]{6}",)
+    ANCHORS: ClassVar[tuple[str, ...]] = (r"(?:\+|00)[1-9][\d ().-]{5}",)
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
