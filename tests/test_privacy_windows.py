@@ -1,6 +1,8 @@
 """What is skipped for speed is never a finding: windows, and pieces of long texts."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -186,3 +188,21 @@ def test_forty_million_characters_are_searched_in_pieces() -> None:
     assert len(text) > 40_000_000
     found = Analyser(structured_recognisers(), STRUCTURED).find(text)
     assert {(f.entity, text[f.start : f.end]) for f in found} == {("DK_CPR", "170389-1234")}
+
+
+def test_recognisers_work_with_presidio_alone():
+    """Whoever asks them without the analyser needs no Hyperscan."""
+    script = """
+import sys
+sys.modules["hyperscan"] = None
+from dsk_assets.privacy.recognisers.registry import all_recognisers
+found = {
+    result.entity_type
+    for recogniser in all_recognisers()
+    for result in recogniser.analyze(
+        "Adresse: Nørregade 10, 8000 Aarhus C", recogniser.supported_entities, None
+    )
+}
+assert "ADDRESS" in found, found
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dsk_assets.privacy.gazetteer import cities
-from dsk_assets.privacy.recognisers.anchors import TOWNS
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.tables import cells
 
@@ -48,6 +47,9 @@ _POST = re.compile(rf"(?<![\w.,/-])(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|
 _HOUSE = re.compile(r"[^\W\d_][ \n](?:nr\. ?)?[1-9]")
 _POSTED = re.compile(r"[1-9]\d{3}[ \n][^\W\d_]")
 """In every street with a number and in every post code with a town."""
+_LARGE_TOWNS = ("københavn", "frederiksberg", "odense", "aarhus", "århus", "aalborg")
+_FIRST_WORDS = "|".join(sorted({town.split()[0] for town in (*cities(), *_LARGE_TOWNS)}))
+"""First words of the Danish post towns."""
 _PLACE = re.compile(r"postn|\bby\b|adresse|bopæl|\bbor\b|flytte|lever|er det", re.IGNORECASE)
 _HEADING = re.compile(r"adresse|postn|gade|vejnavn|bopæl|^by$|postnr_by", re.IGNORECASE)
 
@@ -64,7 +66,7 @@ class AddressDkRecognizer(DanishRecognizer):
     ENTITIES: ClassVar[tuple[str, ...]] = ("ADDRESS",)
     ANCHORS: ClassVar[tuple[str, ...]] = (
         rf"(?i)(?:{_SURE}|{_MORE})\s(?:nr\. ?)?[1-9]",
-        rf"(?i)[1-9]\d{{3}}\s(?:{TOWNS})",
+        rf"(?i)[1-9]\d{{3}}\s(?:{_FIRST_WORDS})",
         r"\d[^\d]{0,30},[^\d]{0,60}[1-9]\d{3}[ \n][^\d\s]",
         rf"(?i)(?:{'|'.join(_LABELS)})[^\w][\s\S]{{0,120}}[1-9]",
     )

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import hyperscan
 
-from dsk_assets.privacy.gazetteer import cities
 from dsk_assets.privacy.recognisers.tables import cells
 
 if TYPE_CHECKING:
@@ -37,10 +36,6 @@ _TABLE = (
     rf"(?:^|\n){_NAME}[^0-9;\n,]{{0,5}},(?:{_NAME},){{2,}}{_NAME}(?:\n|$)",
 )
 """One stands in every line of headings of a table; see :mod:`.tables`."""
-
-LARGE_TOWNS = ("københavn", "frederiksberg", "odense", "aarhus", "århus", "aalborg")
-TOWNS = "|".join(sorted({town.split()[0] for town in (*cities(), *LARGE_TOWNS)}))
-"""First words of the Danish post towns."""
 
 _LETTER = re.compile(r"[^\x00-\x7f]")
 _CLASS = re.compile(r"\[(?:\\.|[^\]\\])+\]")
