@@ -221,6 +221,22 @@ def test_a_full_stop_with_spaces_ends_a_sentence_where_no_domain_follows() -> No
     assert types("Han lovede at komme . de var der, og at se . Hun kom ikke.") == set()
 
 
+@pytest.mark.parametrize(
+    ("table", "entity", "value"),
+    [
+        ("id,navn,konto,beløb\n1,Qwx,12340012345678,50", "DK_BANK_ACCOUNT", "12340012345678"),
+        ("id,navn,tlf,beløb\n1,Qwx,67112233,50", "PHONE_NUMBER", "67112233"),
+        ("id,tlf,navn,by\n1,67112233,Qwx,B", "PHONE_NUMBER", "67112233"),
+        ('id,navn,mobil,beløb\n1,Qwx,"+45 67 11 22 33",50', "PHONE_NUMBER", "67 11 22 33"),
+    ],
+)
+def test_a_number_between_other_columns_of_digits(table: str, entity: str, value: str) -> None:
+    assert covered(table, value)
+    assert entity in types(table)
+    if "+45" not in table:
+        assert entity not in types(table.replace("tlf", "vare").replace("konto", "ean"))
+
+
 def test_a_column_heading_explains_the_numbers_below_it() -> None:
     table = (
         "kundenr;kontonr;telefon\n4471923;12340012345678;67123456\n4471924;12340012345679;68123456"

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.checks import passes_luhn, passes_mod_97
+from dsk_assets.privacy.recognisers.tables import cells
 
 _POSITIVE = re.compile(
     r"konto|\breg\b|reg\.|bank|overfør|udbetal|indsæt|sættes? ind|indbetal|\bgiro|betal(?:es|ing)",
@@ -15,6 +16,7 @@ _NEGATIVE = re.compile(
     r"ordre|faktura|vare-?n|isbn|\bean\b|cvr|tlf|telefon|mobil|cpr|sagsn|\bp-?n|stregkode|gln",
     re.IGNORECASE,
 )
+_CELL = re.compile(r"\W{0,2}(?P<v>\d{4}[ -]?\d{6,10})\W{0,2}")
 _ACCOUNT = re.compile(
     r"(?<![\w])(?<!\d[.,/-])(?:reg(?:istrerings)?\.?(?: ?n(?:umme)?r?\.?)?:? ?)?\d{4}"
     r"(?P<sep>[ ,/-]{1,3}|\n|)(?P<label>,? ?(?:og )?konto(?:n(?:umme)?r)?\.?:?[ \n]?)?"
@@ -51,6 +53,11 @@ class BankDkRecognizer(DanishRecognizer):
             near = explained(text, match.start(), _POSITIVE, _NEGATIVE)
             if 10 <= digits <= 14 and (labelled or near == 1):
                 yield Hit("DK_BANK_ACCOUNT", match.start(), match.end(), 0.85)
+        for cell in cells(text):
+            if _POSITIVE.search(cell.heading) and not _NEGATIVE.search(cell.heading):
+                number = _CELL.fullmatch(text, cell.start, cell.end)
+                if number:
+                    yield Hit("DK_BANK_ACCOUNT", number.start("v"), number.end("v"), 0.85)
         for match in _FI.finditer(text):
             yield Hit("DK_BANK_ACCOUNT", match.start(), match.end(), 0.8)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, after_name, explained
+from dsk_assets.privacy.recognisers.tables import cells
 
 _POSITIVE = re.compile(
     r"tlf|telefo|\btel\b|\btel\.|mobil|\bmob\b|\bring(?:e|er|es|et|ede|s)?\b|opkald|samtale|\bsms|\bfax|kontakt"
@@ -34,6 +35,7 @@ _FOREIGN = re.compile(
     r"(?![^\W_])"
 )
 _YEARS = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d|\d{4}/\d{4}")
+_CELL = re.compile(rf"\W{{0,2}}{_PREFIX}?(?P<v>{_EIGHT})\W{{0,2}}")
 _ORGANISATION = ("70", "80", "90")
 
 
@@ -47,7 +49,7 @@ class PhoneDkRecognizer(DanishRecognizer):
     digits in groups need only that no other word (*CVR*, *ordrenummer*) explains them. Two numbers
     may be joined by a slash. The
     series 70, 80 and 90 belong to companies and services, and are kept unless a name stands
-    before them.
+    before them. In a table the heading of the column explains.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
@@ -65,6 +67,11 @@ class PhoneDkRecognizer(DanishRecognizer):
             spaced = " " in match.group().replace(" / ", "/")
             if near == 1 or (near == 0 and (spaced or after_name(text, match.start()))):
                 yield Hit("PHONE_NUMBER", match.start(), match.end(), 0.6 + 0.3 * near)
+        for cell in cells(text):
+            if _POSITIVE.search(cell.heading) and not _NEGATIVE.search(cell.heading):
+                number = _CELL.fullmatch(text, cell.start, cell.end)
+                if number and not number["v"].startswith(_ORGANISATION):
+                    yield Hit("PHONE_NUMBER", number.start("v"), number.end("v"), 0.9)
 
     def _score(self, text: str, match: re.Match[str]) -> float:
         near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
