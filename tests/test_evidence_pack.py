@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -252,3 +253,11 @@ def test_a_release_remade_is_packed_with_its_newest_statement(home: Home, tmp_pa
     with zipfile.ZipFile(tmp_path / "again.zip") as opened:
         opened.extractall(tmp_path / "pack")
     assert not codes(run(tmp_path / "pack"))
+
+
+def test_a_pack_does_not_take_the_place_of_a_device(home: Home, tmp_path: Path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(StorageError, match="pipe is no file"):
+        pack(home.catalog(), RELEASE, pipe)
+    assert pipe.is_fifo()

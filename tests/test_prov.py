@@ -11,6 +11,7 @@ from rdflib.namespace import PROV
 
 from dsk_assets.cli.main import main
 from dsk_assets.errors import MissingInputError
+from dsk_assets.evidence import clock
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.prov import NAMESPACE, closure, document, render
 from dsk_assets.evidence.statements import Source
@@ -135,15 +136,8 @@ def test_from_a_checkpoint_a_query_finds_every_donor(catalog: Catalog, chain):
 
 def test_times_out_of_order_are_named(catalog: Catalog, chain, monkeypatch: pytest.MonkeyPatch):
     assert closure(catalog, "run.step-1").disorder() == []
-    import dsk_assets.evidence.catalog as module
-
-    class Earlier(dt.datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return dt.datetime(2020, 1, 1, tzinfo=tz)
-
     with monkeypatch.context() as patch:
-        patch.setattr(module.dt, "datetime", Earlier)
+        patch.setattr(clock, "now", lambda after: dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
         make(catalog, "training/checkpoint", "run.step-2", [chain["release"]])
     (found,) = closure(catalog, "run.step-2").disorder()
     assert "dsk:corpus/release[1.0.0]" in found

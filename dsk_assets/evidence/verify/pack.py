@@ -38,6 +38,8 @@ def pack(catalog: Catalog, release: str, target: Path) -> int:
     the log or one of its statements is not what it should be. Where *target* cannot be written,
     :class:`StorageError` is raised, and what was there stays.
     """
+    if target.exists() and not target.is_file():
+        raise StorageError(f"{target} is no file that a pack could take the place of")
     loaded = load(catalog)
     wrong = [fault.text() for fault in loaded.faults if not fault.is_limit]
     if loaded.view is None or wrong:
