@@ -161,7 +161,7 @@ def test_a_model_that_knows_its_documents_is_found_out(tmp_path: Path) -> None:
     made = evaluation.evaluation(catalog, key)
     exposed = made.counts["canary_exposure"]
     assert exposed["planted"] == 9.0 > 5.0 > exposed["absent"]
-    assert "4719" not in json.dumps(made.statement) + json.dumps(made.json("evaluation.json"))
+    assert "4719-28" not in json.dumps(made.statement) + json.dumps(made.json("evaluation.json"))
     found = made.json("evaluation.json")["memorisation"]
     assert found["trained"]["exact"] > 0
     assert found["heldOut"]["exact"] == 0 < found["heldOut"]["prompts"]
