@@ -10,6 +10,8 @@ export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export GX_ANALYTICS_ENABLED := false
 UI_PORT ?= 3000
 AUDITOR_PORT ?= 3001
+# What a script starts in the background ignores SIGINT, by which Dagster ends its servers.
+STOPPABLE := $(shell env --default-signal=INT true 2>/dev/null && echo env --default-signal=INT)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo status test test-scale lint ui ui-auditor screenshots lock clean
@@ -51,10 +53,10 @@ instance: install
 	@mkdir -p "$$DAGSTER_HOME" && cp -n deploy/dagster.local.yaml "$$DAGSTER_HOME/dagster.yaml"
 
 ui: instance ## open the Dagster UI on http://127.0.0.1:3000
-	$(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(UI_PORT)
+	$(STOPPABLE) $(BIN)/dagster dev -w workspace.yaml -h 127.0.0.1 -p $(UI_PORT)
 
 ui-auditor: instance ## the same, read-only, on http://127.0.0.1:3001
-	$(BIN)/dagster-webserver --read-only -w workspace.yaml -h 127.0.0.1 -p $(AUDITOR_PORT)
+	$(STOPPABLE) $(BIN)/dagster-webserver --read-only -w workspace.yaml -h 127.0.0.1 -p $(AUDITOR_PORT)
 
 screenshots: install ## take the README's pictures of the Dagster UI (needs chromium)
 	@deploy/install-test-servers.sh

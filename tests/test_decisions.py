@@ -418,8 +418,10 @@ def test_why_tells_the_reason_in_english_and_danish(catalog: Catalog) -> None:
         f"Dokument a i {ONE} ({len(STORY)} tegn): beholdt.",
     ]
     assert "because document a is kept and has the same text" in told["b"]
-    assert "at least 0.5 must be; most of it is in de." in told["c"]
-    assert "mindst 0,5 skal være det; det meste er på de." in told["c"]
+    assert "because 0 % of its letters are in accepted" in told["c"]
+    assert "at least 50 % must be; most of it is in German." in told["c"]
+    assert "fordi 0 % af bogstaverne er på de tilladte sprog" in told["c"]
+    assert "mindst 50 % skal være det; det meste er på tysk." in told["c"]
     assert "n_word is 16, least allowed 50 (rule words-min of danish-prose-v1" in told["d"]
     assert "dokumentet har få ord: n_word er 16, mindst tilladt 50" in told["d"]
     assert "personal data in it (density)" in told["e"]

@@ -80,6 +80,17 @@ def test_an_intact_pack_verifies_alone(folder: Path, home: Home):
     assert codes(run(folder, "--trust", "0" * 64)) == {"root-differs"}
 
 
+def test_a_reader_that_stops_early_changes_no_verdict(folder: Path):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-I", str(folder / "verify.py"), "--json"],
+        stdout=write, stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_it_is_read_from_the_zip_as_well_and_says_so_in_danish(archive: Path, folder: Path):
     done = subprocess.run(
         [sys.executable, "-I", str(folder / "verify.py"), str(archive), "--lang", "da"],

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from dsk_assets.cli.main import main
 from dsk_assets.errors import CorruptedError, DonationError, MissingInputError, SettingsError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.gates.admitted import current_donations
@@ -46,6 +48,15 @@ def test_landing_twice_is_landing_once(catalog: Catalog, folder: Path):
     first = landing.land(catalog, folder)
     assert landing.land(catalog, folder).statement_digest == first.statement_digest
     assert len(catalog.history("donations/landing", "dsk-2026-0001@1.0.0")) == 1
+
+
+def test_the_command_says_whether_a_donation_was_landed_already(folder: Path, tmp_path: Path):
+    def dsk() -> str:
+        home = {"DSK_HOME": str(tmp_path / "dsk")}
+        return CliRunner().invoke(main, ["donate", str(folder)], env=home).stdout
+
+    assert dsk().startswith("landed dsk-2026-0001@1.0.0: 2 files")
+    assert dsk().startswith("had been landed already: dsk-2026-0001@1.0.0: 2 files")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from dsk_assets.cli.review import CLEAR, LEAVE, read
+from dsk_assets.cli.review import CLEAR, LEAVE, found, read
 from dsk_assets.defs.filtering.assets import REVIEW
 from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.errors import MissingInputError, SettingsError
@@ -99,6 +99,12 @@ def test_counts_are_recorded_and_nothing_else(catalog: Catalog) -> None:
     assert not any(
         word in path.read_text("utf-8") for path in evidence for word in ("Xarquo", "havet")
     )
+
+
+def test_what_a_review_came_to_is_said_with_the_separators_of_each_language() -> None:
+    english, danish = found(1400, 0, 2003.5).split("\n")
+    assert "1,400 passages read" in english and "at most 2,003.5 leaks" in english
+    assert "1.400 stykker læst" in danish and "højst 2.003,5 rester" in danish
 
 
 def test_a_review_is_shown_as_an_asset_and_made_by_nothing_else(

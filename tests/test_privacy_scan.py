@@ -151,6 +151,19 @@ def test_the_synthetic_set_is_found_whole(tmp_path: Path) -> None:
     assert evaluate(path).counts() == outcome.counts()
 
 
+@pytest.mark.parametrize("name", ["synthetic", "synthetic_names"])
+def test_the_generators_say_what_they_want(name: str) -> None:
+    def run(*arguments: str) -> str:
+        command = [sys.executable, "-m", f"dsk_assets.privacy.{name}", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        return done.stdout + done.stderr
+
+    assert run().startswith(f"usage: python -m dsk_assets.privacy.{name} [-h] number seed")
+    first, *_ = run("1", "1").splitlines()
+    assert json.loads(first)["spans"] is not None
+
+
 LABELLED = '{"text": "67 12 34 56", "spans": [{"start": 0, "end": 11, "label": "PHONE_NUMBER"}]}'
 
 

@@ -334,7 +334,8 @@ def test_the_standing_says_what_is_not_proven(catalog: Catalog):
     assert "6 entries" in text
     assert Log(catalog.settings, catalog.lake).key().vkey in text
     assert "Not proven: No witness has cosigned the log" in text
-    assert "Not proven: Statements are signed with development keys" in text
+    assert "Not proven: These keys are development keys" in text
+    assert "same machine as the data: consortium, donor, log, statements." in text
     assert len(json.loads(json.dumps(standing(catalog).as_json()))["unproven"]) == 2
 
 

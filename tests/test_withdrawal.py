@@ -58,8 +58,9 @@ def test_the_withdrawal_is_in_the_log_and_its_reason_is_not(catalog: Catalog):
 def test_an_erased_detail_is_gone_and_everything_verifies(catalog: Catalog):
     land(catalog)
     withdraw(catalog, DONATION, DAY, "Inga Opfundet asked for it")
-    for _ in range(2):
-        digest = details.erase(catalog, "withdrawal/donation", DONATION, 1, "case 17")
+    for is_first in (True, False):
+        digest, was_there = details.erase(catalog, "withdrawal/donation", DONATION, 1, "case 17")
+        assert was_there is is_first
         assert not catalog.lake.exists(details.detail_path(digest))
         assert withdrawal(catalog, DONATION).withdrawn_on == DAY
         assert_whole(catalog)

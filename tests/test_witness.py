@@ -191,7 +191,8 @@ def test_the_commands(catalog: Catalog, log: Log, tmp_path: Path):
     status = dsk("status").output
     assert f"Witness {NAME}: {log.checkpoint().size} entries" in status
     assert "No witness" not in status
-    assert "witness" in dsk("keys", "list").output
+    (shown,) = [one for one in dsk("keys", "list").output.splitlines() if "witness" in one]
+    assert shown.endswith(f"  {NAME} CVR 12345678")
     out = tmp_path / "x.tlog-proof"
     dsk("proof", "a/x", "--out", str(out))
     assert f"— {NAME} " in out.read_text()

@@ -112,9 +112,10 @@ def keys() -> None:
 
 @keys.command("list")
 def list_keys() -> None:
-    """List the keys that the log knows and those on this machine."""
+    """List the keys that the log knows, with a witness's name and the holder, and those here."""
     from dsk_assets.evidence import keys as private
     from dsk_assets.evidence import sequencer
+    from dsk_assets.evidence.notes import NoteKey
 
     catalog = _catalog()
     ring, size = sequencer.keyring(catalog)
@@ -125,7 +126,9 @@ def list_keys() -> None:
     }
     for keyid, key in ring.known.items():
         state = "in force" if key.in_force(size) else "revoked" if key.revoked else "replaced"
-        notes = ["development"] * key.development + ["here"] * (own.pop(keyid, None) is not None)
+        notes = [NoteKey.parse(key.vkey).name] if key.role == private.WITNESS and key.vkey else []
+        notes += [f"CVR {key.holder}"] if key.holder else []
+        notes += ["development"] * key.development + ["here"] * (own.pop(keyid, None) is not None)
         span = f"entries {key.since}–{'' if key.until is None else key.until - 1}"
         click.echo(f"{key.role:<11} {keyid}  {state}, {span}  {' '.join(notes)}".rstrip())
     for keyid, role in own.items():
@@ -151,12 +154,12 @@ def add_key(key: str, role: str, holder: str | None) -> None:
     """
     from dsk_assets.evidence import rotation
 
-    waiting = rotation.add_given(_catalog(), role, key, holder)
-    if waiting is None:
-        click.echo(f"added for {role}")
+    keyid, is_logged = rotation.add_given(_catalog(), role, key, holder)
+    if is_logged:
+        click.echo(f"added key {keyid} for {role}")
     else:
-        click.echo("waits for the consortium's signature:")
-        click.echo(f"dsk evidence sign key/{role} {waiting} --key FILE")
+        click.echo(f"key {keyid} for {role} waits for the consortium's signature:")
+        click.echo(f"dsk evidence sign key/{role} {keyid} --key FILE")
 
 
 @keys.command("rotate")
@@ -321,5 +324,8 @@ def erase(asset: str, partition: str, number: int, reason: str) -> None:
     """
     from dsk_assets.evidence import details
 
-    digest = details.erase(_catalog(), asset, partition, number, reason)
-    click.echo(f"erased the detail sha256:{digest}")
+    digest, was_there = details.erase(_catalog(), asset, partition, number, reason)
+    if was_there:
+        click.echo(f"erased the detail sha256:{digest}")
+    else:
+        click.echo(f"the detail sha256:{digest} had been erased already; nothing was changed")

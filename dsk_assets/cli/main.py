@@ -91,10 +91,12 @@ def donate(path: tuple[str, ...]) -> None:
     catalog = _catalog()
     try:
         for one in path:
+            landed = len(catalog.made)
             snapshot = landing.land(catalog, one)
             files = len(snapshot.files) - 1
+            done = "landed" if len(catalog.made) > landed else "had been landed already:"
             click.echo(
-                f"landed {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}"
+                f"{done} {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}"
             )
             for remark in landing.remarks(catalog, snapshot):
                 click.echo(f"  {remark}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dsk_assets.consortium.languages import danish
 from dsk_assets.consortium.policy import REVIEWERS
 
 if TYPE_CHECKING:
@@ -71,12 +72,17 @@ def review(donation: str, role: str, passages: int) -> None:
             "The same command goes on. / Samme kommando fortsætter."
         )
         return
-    result = begun.finish().json("review.json")
-    click.echo(
-        f"{begun.position} passages read, personal data left in {begun.leaks}: with 95 % "
-        f"confidence at most {result['bound']} leaks for each 100,000 words.\n"
-        f"{begun.position} stykker læst, rester i {begun.leaks}: med 95 % sikkerhed højst "
-        f"{result['bound']} rester pr. 100.000 ord."
+    bound = begun.finish().json("review.json")["bound"]
+    click.echo(found(begun.position, begun.leaks, bound))
+
+
+def found(passages: int, leaks: int, bound: float) -> str:
+    """What a review came to, in English and Danish: *leaks* in *passages*, at most *bound* left."""
+    return (
+        f"{passages:,} passages read, personal data left in {leaks:,}: with 95 % confidence at "
+        f"most {bound:,} leaks for each 100,000 words.\n"
+        f"{danish(f'{passages:,}')} stykker læst, rester i {danish(f'{leaks:,}')}: med 95 % "
+        f"sikkerhed højst {danish(f'{bound:,}')} rester pr. 100.000 ord."
     )
 
 

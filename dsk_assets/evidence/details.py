@@ -34,12 +34,15 @@ def detail_path(digest: str) -> str:
     return f"{DETAILS}/{digest}.json"
 
 
-def erase(catalog: Catalog, asset: str, partition: str | None, number: int, reason: str) -> str:
-    """Erase the detail of a statement that is no materialisation; returns its digest.
+def erase(
+    catalog: Catalog, asset: str, partition: str | None, number: int, reason: str
+) -> tuple[str, bool]:
+    """Erase the detail of a statement that is no materialisation.
 
-    *reason* becomes part of a statement that stays: a rule or a case number, nothing about a
-    person. What is already erased may be erased again. Raises :class:`MissingInputError` for an
-    unknown statement and for one that has no detail.
+    Returns its digest, and whether it was there until now. *reason* becomes part of a statement
+    that stays: a rule or a case number, nothing about a person. What is already erased may be
+    erased again. Raises :class:`MissingInputError` for an unknown statement and for one that has
+    no detail.
     """
     sequencer.append_new(catalog)
     path = statement_path(ATTESTATIONS, asset, partition, number)
@@ -58,5 +61,6 @@ def erase(catalog: Catalog, asset: str, partition: str | None, number: int, reas
         catalog.settings, catalog.lake, "erasure/detail", digest, statement, number=1
     )
     sequencer.append_new(catalog)
+    was_there = catalog.lake.exists(detail_path(digest))
     catalog.lake.remove(detail_path(digest))
-    return str(digest)
+    return str(digest), was_there

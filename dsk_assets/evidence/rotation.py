@@ -42,13 +42,12 @@ def add(
     return key.keyid in sequencer.keyring(catalog)[0].known
 
 
-def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> str | None:
+def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> tuple[str, bool]:
     """Add the key that *given* writes: a vkey, or the path of a PEM file with a public key.
 
-    Returns the key's id where it waits for the consortium's signature, else None.
-
-    Raises :class:`SettingsError` for what is neither, for a witness without a vkey, and for a
-    *holder* that is no CVR number.
+    Returns the key's id, and whether it is in the log now; else it waits for the consortium's
+    signature. Raises :class:`SettingsError` for what is neither, for a witness without a vkey, and
+    for a *holder* that is no CVR number.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -62,6 +61,10 @@ def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> st
             public = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(note_key.public))
         else:
             public = SSlibKey.from_crypto(load_pem_public_key(Path(given).read_bytes()))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{given}: there is no such file — give a PEM file with the member's public key"
+        ) from None
     except (ValueError, OSError):
         raise SettingsError(
             f"{given!r} is not a public key — give a PEM file, or for a witness the vkey that "
@@ -77,7 +80,7 @@ def add_given(catalog: Catalog, role: str, given: str, holder: str | None) -> st
             "it for ever, so never name a person"
         )
     vkey = given if role == keys.WITNESS else None
-    return None if add(catalog, role, public, holder=holder, vkey=vkey) else str(public.keyid)
+    return str(public.keyid), add(catalog, role, public, holder=holder, vkey=vkey)
 
 
 def rotate(catalog: Catalog, role: str, to: Path | None = None, reason: str | None = None) -> str:

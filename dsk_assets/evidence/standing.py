@@ -21,8 +21,8 @@ NO_WITNESS = (
     "skrevet.",
 )
 DEVELOPMENT = (
-    "Statements are signed with development keys that lie on the same machine as the data.",
-    "Erklæringerne er underskrevet med udviklingsnøgler, der ligger på samme maskine som dataene.",
+    "These keys are development keys, kept on the same machine as the data: {roles}.",
+    "Disse nøgler er udviklingsnøgler, der ligger på samme maskine som dataene: {roles}.",
 )
 WAITING = (
     "Approvals or releases wait for a second signature and are not in the log.",
@@ -93,12 +93,12 @@ def standing(catalog: Catalog) -> Standing:
         ring = replay(index.of_type(predicates.KEY), catalog.lake)
     witnesses = tuple(_witnesses(log, ring, checkpoint.size))
     waiting = len(list(attestations.pending(catalog.lake, ring, checkpoint.size)))
-    development = any(one.development for one in ring.at(checkpoint.size))
+    roles = ", ".join(sorted({one.role for one in ring.at(checkpoint.size) if one.development}))
     unproven = [
-        text
+        (text[0].format(roles=roles), text[1].format(roles=roles))
         for text, applies in (
             (NO_WITNESS, not witnesses),
-            (DEVELOPMENT, development),
+            (DEVELOPMENT, roles),
             (WAITING, waiting),
         )
         if applies

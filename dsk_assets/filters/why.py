@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dsk_assets.consortium.languages import danish, names
 from dsk_assets.errors import InputError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.filters.careful import UNDETERMINED
 from dsk_assets.filters.decisions import ASSET
 from dsk_assets.filters.ruleset import load
 from dsk_assets.filters.verdicts import EVALUATION_RULE, LANGUAGE_RULE
@@ -141,19 +143,19 @@ def _looking_in(catalog: Catalog, decisions: Snapshot, doc_id: str) -> Callable[
 
 
 def _explain(known: _Known) -> str:
-    english, danish = _reason(known)
+    because, fordi = _reason(known)
     row, size = known.row, known.row["n_char"]
     fate = ("kept", "beholdt") if row["kept"] else ("dropped", "frasorteret")
     return (
-        f"Document {row['doc_id']} of {known.place} ({size:,} characters): {fate[0]}{english}\n"
-        f"Dokument {row['doc_id']} i {known.place} ({_danish(f'{size:,}')} tegn): "
-        f"{fate[1]}{danish}"
+        f"Document {row['doc_id']} of {known.place} ({size:,} characters): {fate[0]}{because}\n"
+        f"Dokument {row['doc_id']} i {known.place} ({danish(f'{size:,}')} tegn): "
+        f"{fate[1]}{fordi}"
     )
 
 
 def _reason(known: _Known) -> tuple[str, str]:
     row = known.row
-    value, threshold = f"{row['value'] or 0:.4g}", f"{row['threshold'] or 0:.4g}"
+    share, limit = _percent(row["value"] or 0), _percent(row["threshold"] or 0)
     match row["stage"]:
         case "" if row.get("n_cut"):
             size, (lines, other) = f"{row['n_cut']:,}", _cut(known.rows_of("cut"))
@@ -161,7 +163,7 @@ def _reason(known: _Known) -> tuple[str, str]:
                 f", without the lines that other documents have too ({lines} of {size} characters "
                 f"in all, most of them in {other}).",
                 f", uden de linjer, som andre dokumenter også har ({lines} på i alt "
-                f"{_danish(size)} tegn, de fleste i {other}).",
+                f"{danish(size)} tegn, de fleste i {other}).",
             )
         case "personal_data":
             return (
@@ -169,43 +171,56 @@ def _reason(known: _Known) -> tuple[str, str]:
                 f" på grund af personoplysninger i dokumentet ({row['rule']}).",
             )
         case "language":
-            found = known.rows_of("language")[0]["language"]
+            most = _most(known.rows_of("language")[0]["language"])
             return (
-                f", because {value} of its letters are in accepted languages and at least "
-                f"{threshold} must be; most of it is in {found}.",
-                f", fordi {_danish(value)} af bogstaverne er på de tilladte sprog, og mindst "
-                f"{_danish(threshold)} skal være det; det meste er på {found}.",
+                f", because {share} of its letters are in accepted languages and at least "
+                f"{limit} must be; {most[0]}.",
+                f", fordi {danish(share)} af bogstaverne er på de tilladte sprog, og mindst "
+                f"{danish(limit)} skal være det; {most[1]}.",
             )
         case "quality":
             return _broken(known.rule_set, row)
         case "decontamination":
-            sets = [found["evaluation"] for found in known.rows_of("contamination")]
+            sets = [one["evaluation"] for one in known.rows_of("contamination")]
             most = (
                 (f", most of them in {sets[0]}", f", de fleste i {sets[0]}") if sets else ("", "")
             )
+            found, may = f"{row['value']:,.0f}", f"{row['threshold']:,.0f}"
             return (
-                f", because {value} of its sequences of 13 words also stand in evaluation sets"
-                f"{most[0]}; at most {threshold} may.",
-                f", fordi {_danish(value)} af dets rækker på 13 ord også står i evalueringssæt"
-                f"{most[1]}; højst {_danish(threshold)} må.",
+                f", because {found} of its sequences of 13 words also stand in evaluation sets"
+                f"{most[0]}; at most {may} may.",
+                f", fordi {danish(found)} af dets rækker på 13 ord også står i evalueringssæt"
+                f"{most[1]}; højst {danish(may)} må.",
             )
         case "duplicates" if row["rule"] == "lines-duplicate":
             survivor = row["survivor_id"]
             return (
-                f", because {value} of its characters stand in lines of other documents that are "
-                f"kept, most of them in {survivor}; at most {threshold} may.",
-                f", fordi {_danish(value)} af tegnene står i linjer fra andre dokumenter, der "
-                f"beholdes, de fleste i {survivor}; højst {_danish(threshold)} må.",
+                f", because {share} of its characters stand in lines of other documents that are "
+                f"kept, most of them in {survivor}; at most {limit} may.",
+                f", fordi {danish(share)} af tegnene står i linjer fra andre dokumenter, der "
+                f"beholdes, de fleste i {survivor}; højst {danish(limit)} må.",
             )
         case "duplicates":
-            survivor = row["survivor_id"]
+            survivor, value = row["survivor_id"], f"{row['value'] or 0:.4g}"
             return (
                 f", because document {survivor} is kept and has the same text "
                 f"(similarity {value}, {row['rule']}).",
                 f", fordi dokument {survivor} beholdes og har samme tekst "
-                f"(lighed {_danish(value)}, {row['rule']}).",
+                f"(lighed {danish(value)}, {row['rule']}).",
             )
     return ".", "."
+
+
+def _most(code: str) -> tuple[str, str]:
+    """What most of a text is in, by the *code* of its language."""
+    if code == UNDETERMINED:
+        return "the language of most of it is not known", "sproget i det meste kendes ikke"
+    english, in_danish = names(code)
+    return f"most of it is in {english}", f"det meste er på {in_danish}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
 
 
 def _broken(rule_set: str, row: Mapping[str, Any]) -> tuple[str, str]:
@@ -215,8 +230,8 @@ def _broken(rule_set: str, row: Mapping[str, Any]) -> tuple[str, str]:
     return (
         f", because {rule.en}: {rule.measure} is {value}, {'least' if least else 'most'} allowed "
         f"{threshold} (rule {rule.id} of {rule_set}; {rule.source}).",
-        f", fordi {rule.da}: {rule.measure} er {_danish(value)}, {'mindst' if least else 'højst'} "
-        f"tilladt {_danish(threshold)} (regel {rule.id} i {rule_set}; {rule.source}).",
+        f", fordi {rule.da}: {rule.measure} er {danish(value)}, {'mindst' if least else 'højst'} "
+        f"tilladt {danish(threshold)} (regel {rule.id} i {rule_set}; {rule.source}).",
     )
 
 
@@ -226,8 +241,3 @@ def _cut(rows: Rows) -> tuple[int, str]:
     for row in rows:
         sizes[row["survivor_id"]] += row["end"] - row["start"]
     return len(rows), min(sizes, key=lambda name: (-sizes[name], name))
-
-
-def _danish(number: str) -> str:
-    """A number as Danish writes it: a comma for the point and the other way round."""
-    return number.translate(str.maketrans(".,", ",."))

@@ -10,10 +10,12 @@ given out. The same arguments give the same bytes. The documents show that each 
 they say little about text as people write it.
 """
 
+import argparse
 import json
 import random
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from dsk_assets.privacy.gazetteer import cities, names
@@ -171,6 +173,19 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
 }
 
 
-if __name__ == "__main__":
-    for document in documents(int(sys.argv[1]), int(sys.argv[2])):
+def write(documents: Callable[[int, int], Iterator[dict[str, Any]]], description: str) -> None:
+    """The command line of a generator: its *documents* as JSON lines on standard output."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.{Path(sys.argv[0]).stem}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("number", type=int, help="how many documents, of each group where it has")
+    parser.add_argument("seed", type=int, help="the same seed gives the same documents")
+    chosen = parser.parse_args()
+    for document in documents(chosen.number, chosen.seed):
         sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    write(documents, __doc__)

@@ -9,13 +9,12 @@ words up in: this measures combinations never seen, not names never listed. Each
 ``group``. The same arguments give the same bytes.
 """
 
-import json
 import random
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 from dsk_assets.privacy.names_build import faker_names
+from dsk_assets.privacy.synthetic import write
 
 GROUPS = {
     "Danish": ("da_DK",),
@@ -100,5 +99,4 @@ def _filled(
 
 
 if __name__ == "__main__":
-    for document in documents(int(sys.argv[1]), int(sys.argv[2])):
-        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+    write(documents, __doc__)

@@ -16,6 +16,7 @@ import base64
 import datetime as dt
 import hashlib
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -296,11 +297,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     if chosen.json:
         faults = [fault.as_json() for fault in proven.faults]
-        print(json.dumps({"exitCode": code, **described, "faults": faults}, indent=1))
+        _say(json.dumps({"exitCode": code, **described, "faults": faults}, indent=1))
     else:
-        print(report(proven.faults, chosen.lang))
-        print(WORDS[chosen.lang].format(**described))
+        _say(f"{report(proven.faults, chosen.lang)}\n{WORDS[chosen.lang].format(**described)}")
     return code
+
+
+def _say(text: str) -> None:
+    """Print *text*; a reader such as ``head`` may stop before its end."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from dsk_assets.consortium.languages import names
 from dsk_assets.records.facts import Donation, Facts
 from dsk_assets.records.rendering import FOLDER, LANGUAGES, Language, environment, page
 
@@ -33,23 +34,6 @@ GPAI_FLOP = 1e23
 
 NAMED_SHARE = 0.001
 """Share of tokens from which a language has its own percentage; in less, short texts mislead."""
-
-NAMES = {
-    "da": ("Danish", "dansk"),
-    "de": ("German", "tysk"),
-    "en": ("English", "engelsk"),
-    "fi": ("Finnish", "finsk"),
-    "fo": ("Faroese", "færøsk"),
-    "fr": ("French", "fransk"),
-    "is": ("Icelandic", "islandsk"),
-    "kl": ("Greenlandic", "grønlandsk"),
-    "nb": ("Norwegian Bokmål", "norsk bokmål"),
-    "nl": ("Dutch", "nederlandsk"),
-    "nn": ("Norwegian Nynorsk", "nynorsk"),
-    "sv": ("Swedish", "svensk"),
-    "und": ("undetermined", "ubestemt"),
-}
-"""English and Danish names of the languages that are met most; others are shown by their code."""
 
 # fmt: off
 OFFICIAL = frozenset((
@@ -188,7 +172,7 @@ def _languages(facts: Facts) -> list[dict[str, Any]]:
     return [
         {
             "code": code,
-            **dict(zip(("en", "da"), NAMES.get(code, (code, code)), strict=True)),
+            **dict(zip(("en", "da"), names(code), strict=True)),
             "official": code in OFFICIAL,
             "tokens": tokens,
             "share": tokens / total,
