@@ -105,27 +105,37 @@ def die(*_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def member(made: Job, rank: int, port: int, dies_at: int | None) -> None:
-    """One of two processes that train together; rank 1 may be killed in the middle."""
+def member(work: Callable[[int], int], rank: int, port: int) -> None:
+    """One of two processes that train together."""
     os.environ |= {
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo",
     }  # fmt: skip
-    if rank == 1 and dies_at:
-        from dsk_assets.training.trainer import Trainer
-
-        original = Trainer._gradients
-        Trainer._gradients = (  # type: ignore[method-assign]
-            lambda self, step: die() if step == dies_at else original(self, step)
-        )
-    os._exit(payload.main([str(made.folder)]))
+    os._exit(work(rank))
 
 
 def pair(made: Job, dies_at: int | None = None) -> list[int | None]:
+    """Two processes train *made* together; the second may be killed in the middle."""
+
+    def train(rank: int) -> int:
+        if rank == 1 and dies_at:
+            from dsk_assets.training.trainer import Trainer
+
+            original = Trainer._gradients
+            Trainer._gradients = (  # type: ignore[method-assign]
+                lambda self, step: die() if step == dies_at else original(self, step)
+            )
+        return payload.main([str(made.folder)])
+
+    return in_pair(train)
+
+
+def in_pair(work: Callable[[int], int]) -> list[int | None]:
+    """Two processes that may train together each do *work*; what they ended with."""
     from tests.object_store import free_ports
 
     [port] = free_ports(1)
-    ranks = [FORK.Process(target=member, args=(made, rank, port, dies_at)) for rank in range(2)]
+    ranks = [FORK.Process(target=member, args=(work, rank, port)) for rank in range(2)]
     for one in ranks:
         one.start()
     for one in ranks:

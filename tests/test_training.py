@@ -344,6 +344,8 @@ def test_a_wrong_base_model_is_named(
         ({"model": None}, "either model, for training from scratch, or base_model"),
         ({"model": TRAINING["model"] | {"heads": 3}}, "multiple of twice heads"),
         ({"dropout": 0.1}, "dropout is 0.1"),
+        ({"sharding": "half"}, "sharding is 'half'"),
+        ({"sharding": "full"}, "more than one of processes for sharding"),
     ],
 )
 def test_a_wrong_training_yaml_is_named(

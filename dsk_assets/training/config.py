@@ -72,6 +72,9 @@ class TrainingConfig(Section):
     """Share of each donation's documents that is never trained on, only measured on."""
     processes: int = Field(1, ge=1)
     """Processes that train together, one for each GPU; they divide each batch among them."""
+    sharding: Literal["none", "full"] = "none"
+    """What each process holds: the whole model (``none``), or a share of its weights, gradients and
+    optimizer state (``full``), for a model that does not fit one GPU."""
     micro_batch_size: int | None = Field(None, ge=1)
     """Sequences that a process reads at once; its share of a batch where none is given. Fewer need
     less memory: gradients are added up until the batch is read."""
@@ -88,6 +91,8 @@ class TrainingConfig(Section):
             raise ValueError("needs checkpoint_every below steps, for at least two checkpoints")
         if self.warmup_steps >= self.steps:
             raise ValueError("needs warmup_steps below steps")
+        if self.sharding == "full" and self.processes == 1:
+            raise ValueError("needs more than one of processes for sharding: full")
         if self.batch_size % self.processes:
             raise ValueError("needs a batch_size that is a multiple of processes")
         if self.batch_size // self.processes % self.rows_at_once:

@@ -36,6 +36,7 @@ MODULES = (
     "training/order",
     "training/payload",
     "training/permutation",
+    "training/sharding",
     "training/trainer",
 )
 """The modules that a payload imports: all of the project's code that goes to a computing site."""

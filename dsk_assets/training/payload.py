@@ -158,13 +158,13 @@ class _Writer:
         group, step = self.trainer.group, self.trainer.step
         joules = group.total(self.meter.joules())
         seconds = time.perf_counter() - self.clock
-        if not group.first:
-            return
         folder = self.job.out / f".tmp-step-{step:06d}"
         self.trainer.save(folder)
+        held_out = {"step": step, "held_out": self._held_out()}
+        if not group.first:
+            return
         for path in sorted((self.job.folder / job_folder.TOKENIZER).iterdir()):
             shutil.copyfile(path, folder / "model" / path.name)
-        held_out = {"step": step, "held_out": self._held_out()}
         _append(self.job.out / job_folder.METRICS, held_out)
         for row in [*map(asdict, results), held_out]:
             _append(folder / job_folder.METRICS, row)
@@ -194,6 +194,7 @@ class _Writer:
             "libraries": {"python": platform.python_version(), **versions()}
             | {name: version(name) for name in LIBRARIES},
             "processes": group.rank.world_size,
+            "sharding": settings.sharding,
             "device": _device(group),
             "precision": self.trainer.precision,
             "started": self.since,

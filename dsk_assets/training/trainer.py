@@ -7,7 +7,8 @@ stopped after a checkpoint ends with the weights it would have had without the s
 
 Processes that train together divide the rows of each batch, and each may read its share in several
 parts; gradients are averaged before the step, so what is learnt from is the same batch. Across
-processes that is PyTorch's ``DistributedDataParallel``: each holds the whole model.
+processes that is PyTorch's ``DistributedDataParallel``, where each holds the whole model, or
+:mod:`dsk_assets.training.sharding`, where each holds a share.
 """
 
 import math
@@ -22,6 +23,7 @@ from dsk_assets.lake.digests import sha256_json
 from dsk_assets.training.config import ModelConfig, TrainingConfig
 from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.group import Group
+from dsk_assets.training.sharding import shard, share, whole_state
 
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
@@ -57,16 +59,19 @@ class Trainer:
         self.dataset = dataset
         self.group = group
         self.step = step
-        self.model = model.to(group.device).train()
+        sharded = config.sharding == "full"
+        self.model = (shard(model, group) if sharded else model.to(group.device)).train()
         self.optimizer = torch.optim.AdamW(
-            model.parameters(),
+            self.model.parameters(),
             lr=0.0,
             betas=BETAS,
             weight_decay=WEIGHT_DECAY,
             foreach=group.on_gpu,
         )
-        self._shared = (
-            torch.nn.parallel.DistributedDataParallel(self.model) if group.together else self.model
+        self._replicated = (
+            torch.nn.parallel.DistributedDataParallel(self.model)
+            if group.together and not sharded
+            else None
         )
 
     @classmethod
@@ -108,18 +113,19 @@ class Trainer:
         folder: Path,
         step: int,
     ) -> "Trainer":
-        """The trainer as :meth:`save` left it in *folder* after *step* steps."""
-        from safetensors.torch import load_file
+        """The trainer as :meth:`save` left it in *folder* after *step* steps, in parts or not."""
+        from safetensors import safe_open
 
         set_up_libraries()
         trainer = cls(config, dataset, _load(folder / "model"), step, group)
-        state = load_file(folder / "state" / OPTIMIZER)
         parameters = dict(trainer.model.named_parameters())
-        for key, value in state.items():
-            name, _, moment = key.rpartition(".")
-            # The count of steps stays where PyTorch keeps it, on the CPU.
-            device = "cpu" if moment == "step" else group.device
-            trainer.optimizer.state[parameters[name]][moment] = value.to(device)
+        with safe_open(folder / "state" / OPTIMIZER, "pt") as file:
+            for key in file.keys():  # noqa: SIM118
+                name, _, moment = key.rpartition(".")
+                parameter, value = parameters[name], file.get_tensor(key)
+                # The count of steps stays where PyTorch keeps it, on the CPU.
+                placed = value if moment == "step" else share(value, parameter)
+                trainer.optimizer.state[parameter][moment] = placed
         return trainer
 
     @property
@@ -158,23 +164,23 @@ class Trainer:
         return StepResult(step, value, rate, step * tokens)
 
     def save(self, folder: Path) -> None:
-        """Write ``model/`` as transformers reads it, and ``state/`` to go on from."""
+        """Write ``model/`` as transformers reads it, and ``state/`` to go on from.
+
+        All processes call it, and the first one writes.
+        """
         from safetensors.torch import save_file
 
-        self.model.save_pretrained(folder / "model")
-        state = {
-            f"{name}.{moment}": value.contiguous()
-            for name, parameter in self.model.named_parameters()
-            for moment, value in self.optimizer.state.get(parameter, {}).items()
-        }
-        (folder / "state").mkdir(parents=True)
-        save_file(state, folder / "state" / OPTIMIZER)
+        weights, moments = whole_state(self.model, self.optimizer)
+        if self.group.first:
+            self.model.save_pretrained(folder / "model", state_dict=weights)
+            (folder / "state").mkdir(parents=True)
+            save_file(moments, folder / "state" / OPTIMIZER)
 
     def held_out_loss(self, sources: list[int]) -> tuple[float, int]:
         """Mean loss (nats a token) on held-out documents of these donations, and its tokens.
 
         Of each donation at most :data:`EVALUATED` sequences are read. The first token of a sequence
-        is not predicted, so it does not count.
+        is not predicted, so it does not count. All processes call it, and get the same.
         """
         import torch
 
@@ -199,14 +205,21 @@ class Trainer:
         total = 0.0
         for number, samples in enumerate(parts, start=1):
             batch = torch.from_numpy(self.dataset.samples(samples)).to(self.group.device)
-            last = number == len(parts)
-            with nullcontext() if last or not self.group.together else self._shared.no_sync():
+            with self._adding_up(last=number == len(parts)):
                 with self._autocast():
-                    loss = self._shared(input_ids=batch, labels=batch, use_cache=False).loss
+                    model = self._replicated or self.model
+                    loss = model(input_ids=batch, labels=batch, use_cache=False).loss
                     loss = loss / len(parts)
                 loss.backward()
             total += float(loss.detach())
         return total
+
+    def _adding_up(self, last: bool) -> Any:
+        """Gradients are exchanged after the last part; those of a model in parts after each one.
+
+        Kept until then they would be whole in every process.
+        """
+        return nullcontext() if last or self._replicated is None else self._replicated.no_sync()
 
     def _autocast(self) -> Any:
         import torch
