@@ -97,6 +97,14 @@ def unsupported() -> Analyser:
     return Analyser(all_recognisers(), ["DK_CPR", "FINGERPRINT"])
 
 
+def uninstalled() -> Analyser:
+    """As usual, where a package is not installed."""
+    import sys
+
+    sys.modules["hyperscan"] = None  # type: ignore[assignment]
+    return Analyser(all_recognisers())
+
+
 def without_cpr() -> Analyser:
     """The recogniser of CPR numbers is there and finds nothing."""
     return blind("CprRecognizer")

@@ -95,6 +95,11 @@ def test_a_type_that_no_recogniser_supports_stops_the_search_before_it_begins() 
         list(Guarded("tests.engines:unsupported", seconds=60).treat(["x"], POLICY))
 
 
+def test_a_package_that_is_not_installed_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"package hyperscan is missing .* install it"):
+        list(Guarded("tests.engines:uninstalled", seconds=60).treat(["x"], POLICY))
+
+
 def test_the_process_ends_with_the_one_that_started_it() -> None:
     code = (
         "import os\n"

@@ -81,6 +81,23 @@ def test_a_line_separator_inside_a_number_hides_nothing(separator: str) -> None:
     assert covered(f"Nummeret er {value}.", value)
 
 
+@pytest.mark.parametrize("broken", ["&#8209{}", "&8209;{}", "&amp;#8209;{}", "&amp;ndash;{}",
+                                    "& ndash ;{}", "&#8209\u00a0{}", "&# x2011;;{}", "&nbsp;-{}",
+                                    "&nbsp{}", "&amp;amp;shy;-{}"])  # fmt: skip
+def test_a_damaged_html_entity_inside_a_number_hides_nothing(broken: str) -> None:
+    value = "170389" + broken.format("1234")
+    assert covered(f"Nummeret er {value}.", value)
+
+
+@pytest.mark.parametrize("form", ["{}@example.dk", "{} (at) example.dk", "anna@{}.dk", "anna@x.{}",
+                                  "anna (at) {}.dk", "anna at {}.dk", "{}gade 12, 8000 Aarhus C",
+                                  "{}park 12", "Adresse: {} 12"])  # fmt: skip
+@pytest.mark.parametrize("length", [65, 199, 245])
+def test_the_length_of_a_word_hides_nothing(form: str, length: int) -> None:
+    value = form.format("A" + "b" * length)
+    assert covered(f"Det er {value} i dag", value.removeprefix("Adresse: "))
+
+
 def test_a_replacement_number_needs_a_word_that_explains_it() -> None:
     assert "DK_CPR" in types("erstatningscpr 770389-1234")
     assert "DK_CPR" not in types("Varenr. 770389-1234 er udgået")
@@ -246,7 +263,10 @@ def test_a_column_heading_explains_the_numbers_below_it() -> None:
 
 def test_a_company_number_is_personal_only_near_a_sole_trader() -> None:
     assert types("Firmaet har CVR 10000009.") == set()
-    assert "DK_CVR" in types("Enkeltmandsvirksomhed, CVR 10000009.")
+    for form in ("CVR 10000009", "CVR10000009", "CVR-nr.: DK 10 00 00 09", "cvrnr 10000009",
+                 "CVR_10000009", "SE-nummer 10000009"):  # fmt: skip
+        assert "DK_CVR" in types(f"Enkeltmandsvirksomhed, {form}.")
+    assert types("Enkeltmandsvirksomhed, huse10000009.") == set()
 
 
 def test_check_digits() -> None:

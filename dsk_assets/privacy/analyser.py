@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dsk_assets.errors import SettingsError
 from dsk_assets.lake.digests import sha256_file, sha256_json
-from dsk_assets.privacy import gazetteer
 from dsk_assets.privacy.entities import PRIORITY, RANK
+from dsk_assets.privacy.gazetteer import DATA
 from dsk_assets.privacy.normalise import fold
 from dsk_assets.settings import load_settings
 
@@ -46,6 +46,16 @@ _CODE = [
         "special",
     )
 ]
+_LISTS = (
+    "names.tsv",
+    "cities.txt",
+    "public_figures.txt",
+    "words.txt",
+    "lexicon.txt.gz",
+    "places.txt",
+    "not_persons.txt",
+    "name_model.tsv.gz",
+)
 _log = logging.getLogger("presidio-analyzer")
 
 
@@ -241,4 +251,5 @@ def digest() -> dict[str, str]:
 def _digest() -> dict[str, str]:
     here = Path(__file__).parent
     code = {path.name: sha256_file(path) for path in (*here.glob("recognisers/*.py"), *_CODE)}
-    return {"recognisers": sha256_json(code), **gazetteer.digest()}
+    lists = {name: sha256_file(DATA / name) for name in _LISTS}
+    return {"recognisers": sha256_json(code), **lists}

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
 
-from dsk_assets.lake.digests import sha256_file
-
 DATA = Path(__file__).parent / "data"
 
 _SPELLINGS = str.maketrans(
@@ -151,19 +149,3 @@ def is_public_figure(text: str, start: int, end: int) -> bool:
         if 0 <= place <= start - offset and end - offset <= place + len(name) + 2:
             return True
     return False
-
-
-@cache
-def digest() -> dict[str, str]:
-    """SHA-256 of each list, for the statement of whatever used them."""
-    files = (
-        "names.tsv",
-        "cities.txt",
-        "public_figures.txt",
-        "words.txt",
-        "lexicon.txt.gz",
-        "places.txt",
-        "not_persons.txt",
-        "name_model.tsv.gz",
-    )
-    return {name: sha256_file(DATA / name) for name in files}

@@ -34,12 +34,22 @@ _MISREAD = {_misread(chr(code)): chr(code) for code in range(0xC0, 0x180)}
 _TAGS = "b|i|u|em|strong|span|font|mark|wbr|a"
 """Mark-up that changes how a part of a number looks and not where it ends."""
 
+_MARKS = "nbsp|shy|ndash|mdash|minus|hyphen|dash|thinsp|ensp|emsp|zwnj|zwj"
+_DECIMAL = r"0*(?:8(?:19[2-9]|20[0-9]|21[0-3]|239|288|722)|65279|160|173|45|32)"
+_HEXADECIMAL = r"0*(?:20(?:0[\da-fA-F]|1[0-5]|2[fF]|60)|2212|[fF]{2}[eE][fF]{2}|[aA][0dD]|2[0dD])"
+_DAMAGED = (
+    rf"(?:(?P<name>{_MARKS})(?: ?;)*|\# ?(?P<code>[xX] ?{_HEXADECIMAL}|{_DECIMAL})(?: ?;)*"
+    rf"|(?P<bare>{_DECIMAL}) ?;+)"
+)
+"""An HTML entity for a dash or a space that lost its ``#`` or ``;``, or gained a space."""
+
 _FOLDABLE = re.compile(
     rf"(?P<quote>(?:(?<=\n)|\A)(?:>[ ]?)+)"
     rf"|(?P<hyphenation>(?<=[a-zæøå])-\n(?=[a-zæøå]))"
     rf"|(?P<markup>(?:(?<=[\d.-])|(?<=\d ))(?:</?(?:{_TAGS})(?:\s[^<>\n]{{0,80}})?/?>)+"
     rf"(?=[\d.-]| \d))"
-    rf"|(?P<entity>&(?:\#\d{{2,6}}|\#x[0-9a-fA-F]{{2,5}}|[A-Za-z]{{2,8}});)"
+    rf"|(?P<damaged>(?:(?<=\d)|(?<=\d ))& ?(?:amp ?; ?)*{_DAMAGED}(?=[\s-]{{0,2}}\d))"
+    rf"|(?P<entity>&(?:amp;)*(?:\#\d{{2,6}}|\#x[0-9a-fA-F]{{2,5}}|[A-Za-z]{{2,8}});)"
     rf"|(?P<misread>{'|'.join(sorted(map(re.escape, _MISREAD)))})"
     rf"|(?P<invisible>[{_INVISIBLE}]+)"
     rf"|(?P<space>[{_SPACES}])"
@@ -71,8 +81,12 @@ _NUMERIC = bytes(
 
 def _folded(match: re.Match[str]) -> str:
     kind, found = match.lastgroup, match.group()
+    if kind == "damaged":
+        code = match["code"] or match["bare"]
+        found = f"&#{code.replace(' ', '')};" if code else f"&{match['name']};"
+        kind = "entity"
     if kind == "entity":
-        character = html.unescape(found)
+        character = html.unescape(found.replace("amp;", ""))
         inner = None if character in (">", found) else _FOLDABLE.fullmatch(character)
         return _folded(inner) if inner else character
     if kind == "misread":

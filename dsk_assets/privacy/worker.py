@@ -30,6 +30,13 @@ def main(engine: str) -> None:
     try:
         _import_presidio()
         analyser = getattr(importlib.import_module(module), name)()
+    except ImportError as error:
+        _send(
+            replies,
+            f"the package {error.name} is missing or cannot be loaded — install it, or this "
+            "project with all it needs",
+        )
+        return
     except Exception as error:
         _send(replies, str(error) if isinstance(error, DskError) else type(error).__name__)
         return

@@ -68,7 +68,7 @@ class AddressDkRecognizer(DanishRecognizer):
         rf"(?i)(?:{_SURE}|{_MORE})\s(?:nr\. ?)?[1-9]",
         rf"(?i)[1-9]\d{{3}}\s(?:{_FIRST_WORDS})",
         r"\d[^\d]{0,30},[^\d]{0,60}[1-9]\d{3}[ \n][^\d\s]",
-        rf"(?i)(?:{'|'.join(_LABELS)})[^\w][\s\S]{{0,120}}[1-9]",
+        rf"(?i)(?:{'|'.join(_LABELS)})[^\w][\s\S]{{0,300}}[1-9]",
     )
     BEFORE: ClassVar[int] = 180
     HEADINGS: ClassVar[bool] = True

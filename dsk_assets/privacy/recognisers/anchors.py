@@ -30,6 +30,8 @@ MARGIN = 200
 AFTER = 60
 """How far behind the end of its anchor a value may begin."""
 _NAME = r"\s*\"?\s*[0-9]?[^0-9;\n,]{0,31}\s*"
+_LONG_WORD = (r"[^\s]{100}",)
+"""Several such in a row may be longer than a margin."""
 _TABLE = (
     r"[\t|]",
     r";[^\n;]*;",
@@ -55,7 +57,7 @@ class Anchors:
 
     def __init__(self, recognisers: "Sequence[DanishRecognizer]") -> None:
         self._recognisers = recognisers
-        anchors = [*(recogniser.ANCHORS for recogniser in recognisers), _TABLE]
+        anchors = [*(recogniser.ANCHORS for recogniser in recognisers), _TABLE, _LONG_WORD]
         patterns = [pattern for own in anchors for pattern in own]
         self._owners = [owner for owner, own in enumerate(anchors) for _ in own]
         self._automaton, self._lock = _automaton(tuple(patterns))
@@ -64,13 +66,14 @@ class Anchors:
         """Each recogniser that may find a value in *text*, and the stretches it must read.
 
         All of the text where a table stands in it: a heading explains what is far below. Also where
-        a stretch alone looks like a table, since it begins or ends in the middle of a line.
+        a stretch alone looks like a table, since it begins or ends in the middle of a line; and
+        where words are so long that one might begin or end in the middle of a value.
         """
-        *ends, table = self._ends(text)
+        *ends, table, long = self._ends(text)
         tabular = bool(table) and bool(cells(text))
         whole = [Window(0, len(text), 0, len(text))]
         for recogniser, own in zip(self._recognisers, ends, strict=True):
-            if own and not (tabular or recogniser.WHOLE):
+            if own and not (tabular or long or recogniser.WHOLE):
                 stretches = _windows(own, len(text), recogniser.BEFORE)
                 cut = any(cells(text[window.start : window.end]) for window in stretches)
                 yield recogniser, whole if cut else stretches
@@ -78,8 +81,8 @@ class Anchors:
                 yield recogniser, whole
 
     def _ends(self, text: str) -> list[list[int]]:
-        """Where the anchors of each recogniser end in *text*, and those of tables."""
-        found: list[list[int]] = [[] for _ in range(len(self._recognisers) + 1)]
+        """Where the anchors of each recogniser end in *text*, those of tables and long words."""
+        found: list[list[int]] = [[] for _ in range(len(self._recognisers) + 2)]
         owners = self._owners
 
         def note(pattern: int, start: int, end: int, flags: int, context: object) -> None:

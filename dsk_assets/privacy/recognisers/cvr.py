@@ -7,7 +7,8 @@ from typing import ClassVar
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 
 _NUMBER = re.compile(
-    r"(?i:cvr|se)\b[^\n\d]{0,12}(?P<v>(?:DK)?\d{2} ?\d{2} ?\d{2} ?\d{2})(?![^\W_])"
+    r"(?<![^\W_])(?i:cvr|se)(?:(?i:-?n(?:umme)?r\b|\b)[^\n\d]{0,12}|_)?"
+    r"(?P<v>(?:DK)?\d{2} ?\d{2} ?\d{2} ?\d{2})(?![^\W_])"
 )
 _SOLE = re.compile(r"[Ee]nkeltmand|[Pp]ersonligt ejet|\bv/ ?[A-ZÆØÅ]|[Ii]ndehaver|[Ss]elvstændig")
 _WEIGHTS = (2, 7, 6, 5, 4, 3, 2, 1)
@@ -24,8 +25,8 @@ class CvrSoleTraderRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CVR",)
     ANCHORS: ClassVar[tuple[str, ...]] = (
-        r"(?i)(?:cvr|se)[^\w\n][^\n\d]{0,14}\d\d",
-        r"(?i)(?:cvr|se)\d\d",
+        r"(?i)(?:cvr|se)(?:n(?:umme)?r)?[^\w\n][^\n\d]{0,14}\d\d",
+        r"(?i)(?:cvr|se)(?:n(?:umme)?r)?_?(?:dk)?\d\d",
     )
     COUNTRY_CODE: ClassVar[str] = "dk"
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 from dsk_assets.privacy.gazetteer import word_list
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 
-_LOCAL = r"[^\W_](?:[\w.+'%&-]{0,62}[\w+-])?"
-_DOMAIN = r"[^\W_](?:[\w-]{0,61}[^\W_])?(?:\.[^\W_](?:[\w-]{0,61}[^\W_])?){0,6}"
+_LOCAL = r"[^\W_](?:[\w.+'%&-]{0,250}[\w+-])?"
+_DOMAIN = r"[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*"
 _PLAIN = re.compile(rf"(?<![\w.+-])({_LOCAL})@(\[[\da-f.:]+\]|{_DOMAIN})", re.IGNORECASE)
 _SPACED = (
     r" \. (?:(?:dk|com|org|net|eu|nu|se|no|de|uk|info|local)(?![\w-])|[^\W_][\w-]*(?= \. [a-z]))"
