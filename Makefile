@@ -62,10 +62,13 @@ screenshots: install ## take the README's pictures of the Dagster UI (needs chro
 	@deploy/install-test-servers.sh
 	$(BIN)/python docs/screenshots.py docs/images
 
-lock: ## resolve requirements.lock anew (needs uv)
+lock: ## resolve requirements.lock and deploy/mosaicml.lock anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --extra test --extra postgres \
 	  --extra train --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  --no-annotate --override deploy/lock-overrides.txt pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-deps --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate deploy/mosaicml.in \
+	  -o deploy/mosaicml.lock
 
 clean: ## remove what runs have made (the environment stays)
 	rm -rf "$(DSK_HOME)" dbt_project/target dbt_project/logs

@@ -11,6 +11,8 @@ import sys
 sys.exit(sys.version_info < (3, 11))
 CHECK
 
+# mosaicml-streaming, which a test reads an export with, asks for older libraries than the pinned ones
+# and works beside them. So it lies in a folder of its own, which only that test imports from.
 echo "Installing into $venv (about 3 GB; a few minutes the first time)"
 gpu=no
 if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then gpu=yes; fi
@@ -28,6 +30,8 @@ if command -v uv >/dev/null 2>&1; then
   elif offers_cpu_build uv pip; then uv pip install --quiet "$torch"
   else UV_TORCH_BACKEND=cpu uv pip install --quiet "$torch"; fi
   uv pip install --quiet --no-deps --editable .
+  uv pip install --quiet --no-deps --require-hashes --target "$venv/mosaicml" \
+    -r deploy/mosaicml.lock
 else
   [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
   # The lock is complete; pip cannot match a hash to a requirement with an extra (gql[requests]).
@@ -40,6 +44,8 @@ else
     VIRTUAL_ENV="$PWD/$venv" UV_TORCH_BACKEND=cpu "$venv/bin/uv" pip install --quiet "$torch"
   fi
   "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --editable .
+  "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+    --target "$venv/mosaicml" -r deploy/mosaicml.lock
   "$venv/bin/python" -m compileall -qq -j 0 "$venv/lib" || true
 fi
 "$venv/bin/python" -c 'import torch; print("torch", torch.__version__)'

@@ -3,16 +3,20 @@
 import csv
 import gzip
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import EXPORTS, main
-from dsk_assets.corpus.export import FORMATS, export
+from dsk_assets.corpus.export import FORMATS, export, mds
 from dsk_assets.corpus.release import open_release
 from dsk_assets.errors import NotAdmittedError, StorageError
 from dsk_assets.evidence.catalog import Catalog
@@ -135,6 +139,63 @@ def test_olmo_reads_tokens_and_documents(catalog: Catalog, tmp_path: Path) -> No
             tokens = np.concatenate(own)
             assert np.array_equal(whole, tokens[: len(tokens) // 16 * 16])
         assert not left
+
+
+def read_by_mosaicml(export: Path, folder: Path) -> Any:
+    """What MosaicML's library finds in *export*, in a process of its own."""
+    library = Path(sys.prefix) / "mosaicml"
+    if not library.is_dir():
+        pytest.skip(f"no mosaicml-streaming in {library}; make install puts it there")
+    ran = subprocess.run(
+        [sys.executable, Path(__file__).with_name("read_mds.py"), export, folder / "cache"],
+        env=os.environ | {"PYTHONPATH": str(library)},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
+def test_mosaicml_reads_every_document(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mds, "SHARD_BYTES", 2000)
+    export(catalog, "1.0.0", "mds", tmp_path / "out")
+    assert len(list((tmp_path / "out" / OPEN).glob("*.mds"))) > 2
+    assert all(one.stat().st_size <= 2000 for one in (tmp_path / "out").rglob("*.mds"))
+    read = read_by_mosaicml(tmp_path / "out", tmp_path)
+    expected = {
+        donation: [
+            {
+                "doc_id": doc_id,
+                "donation_id": donation.partition("@")[0],
+                "tokens": tokens.tolist(),
+                "dtype": tokens.dtype.name,
+            }
+            for doc_id, tokens in own.items()
+        ]
+        for donation, own in documents(catalog).items()
+    }
+    assert read == {"samples": expected, "epoch": sum(map(len, expected.values()))}
+
+
+@pytest.mark.parametrize(("length", "code", "width"), [(255, 0, 1), (256, 1, 2), (2**16, 2, 4)])
+def test_mds_writes_the_length_of_a_document_as_narrow_as_it_goes(
+    length: int, code: int, width: int
+) -> None:
+    column = mds._array(np.arange(length, dtype="<u4"))
+    assert column[0] == 4 + code
+    assert int.from_bytes(column[1 : 1 + width], "little") == length
+    assert len(column) == 1 + width + 4 * length
+
+
+def test_a_document_that_no_mds_shard_holds_is_named(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mds, "LARGEST", 300)
+    with pytest.raises(StorageError, match=r"document \w+ has \d+ tokens, which no MDS shard"):
+        export(catalog, "1.0.0", "mds", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_datasets_reads_the_six_columns_of_what_may_be_published(

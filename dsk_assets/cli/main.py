@@ -23,7 +23,7 @@ from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
-EXPORTS = ("megatron", "dolma", "dynaword")
+EXPORTS = ("megatron", "dolma", "mds", "dynaword")
 
 
 class Group(click.Group):
@@ -202,9 +202,10 @@ def diff(a: str, b: str) -> None:
 def export(version: str, format_name: str, out: Path) -> None:
     """Write the release VERSION to a folder, as training or publication elsewhere expects it.
 
-    megatron: <donation>.bin and .idx with blend.txt. dolma: tokens as .npy with .csv.gz. dynaword:
-    Parquet with id, text, source, added, created and token_count, of the donations whose text may
-    be published. export.json lists every file with its SHA-256 and Merkle leaf.
+    megatron: <donation>.bin and .idx with blend.txt. dolma: tokens as .npy with .csv.gz. mds: a
+    folder of MosaicML's shards for each donation, a sample for each document, with streams.yaml.
+    dynaword: Parquet with id, text, source, added, created and token_count, of the donations whose
+    text may be published. export.json lists every file with its SHA-256 and Merkle leaf.
     """
     from dsk_assets.corpus.export import export as write
 

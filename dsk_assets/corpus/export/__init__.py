@@ -7,7 +7,7 @@ folder. Files are the same bytes for the same release.
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from dsk_assets.corpus.export import dolma, dynaword, megatron
+from dsk_assets.corpus.export import dolma, dynaword, mds, megatron
 from dsk_assets.corpus.release import OpenedRelease, open_release
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog
@@ -18,6 +18,7 @@ from dsk_assets.lake.folders import files_below, new_folder, require_new
 FORMATS: Mapping[str, Callable[[Catalog, OpenedRelease, Path], None]] = {
     "megatron": megatron.write,
     "dolma": dolma.write,
+    "mds": mds.write,
     "dynaword": dynaword.write,
 }
 LISTING = "export.json"
