@@ -2,8 +2,11 @@
 
 import pytest
 
+from dsk_assets.consortium.policy import PersonalDataPolicy
+from dsk_assets.privacy import guarded
 from dsk_assets.privacy.analyser import analyser
-from dsk_assets.privacy.redact import resolve
+from dsk_assets.privacy.guarded import Guarded
+from dsk_assets.privacy.redact import DENSITY, resolve
 
 
 def persons(text: str) -> list[str]:
@@ -125,3 +128,15 @@ GROUPS = {
 def test_names_of_every_group_are_found(group: str) -> None:
     for name in GROUPS[group]:
         assert covers(f"På mødet fortalte {name}, at sagen var afsluttet.", name)
+
+
+def test_no_text_costs_more_than_its_length() -> None:
+    """Each of these takes minutes where a repetition is searched from every place in it."""
+    hostile = ("\n", "A-", "Aa'", "!", "Hilsen A-A-A-A-A-A-A-A-A-A-A-A-0 ")
+    guard = Guarded(guarded.ENGINE, seconds=5)
+    try:
+        texts = [f"Hilsen {one * (40_000 // len(one))}0" for one in hostile]
+        treated = list(guard.treat(texts, PersonalDataPolicy()))
+    finally:
+        guard.close()
+    assert {one.reason for one in treated} <= {None, DENSITY}

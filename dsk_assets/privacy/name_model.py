@@ -45,7 +45,7 @@ BREAK = "\n"
 
 TOKEN = re.compile(
     r"(?<![^\W_])[A-ZÆØÅÖÄÜ]\.|[^\W\d_]+(?:['’´-][^\W\d_]+)*['’´]?|\d+"
-    r"|(?P<break>[.!?]+[\"»«”“')]*(?=\s+[\"»«”“'(-]*[A-ZÆØÅÖÄÜÉ]|\s*\Z)|\n)|[^\w\s]"
+    r"|(?P<break>[.!?]{1,20}+[\"»«”“')]{0,20}+(?=\s+[\"»«”“'(-]*[A-ZÆØÅÖÄÜÉ]|\s*\Z)|\n)|[^\w\s]"
 )
 _WRAP = 40
 """A line longer than this may break inside a sentence."""

@@ -25,7 +25,7 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+ (?=[^\W\d_])")
 _SURNAMES = frozenset(
     ("gade", "bank", "bro", "have", "kirke", "park", "plads", "torv", "vang", "vej")
 )
-_NEXT = re.compile(r"['’´]?s? ?([^\s,.;:<()]+)")
+_NEXT = re.compile(r"['’´]?s? ?([^\s,.;:<()]{1,40})")
 
 
 class CrfNameRecognizer(DanishRecognizer):

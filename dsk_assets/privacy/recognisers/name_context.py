@@ -10,11 +10,13 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import NEVER_FIRST, NOT_NAMES, TITLES, organisation
 from dsk_assets.privacy.recognisers.tables import cells
 
-_CAP = r"[A-ZÆØÅÖÄÜÉÁÍÓÚÞŞÇĞİŁŻŠŽČĆ][^\W\d_]*(?:['’´-][^\W\d_]+)*['’´]?"
+_CAP = r"[A-ZÆØÅÖÄÜÉÁÍÓÚÞŞÇĞİŁŻŠŽČĆ][^\W\d_]{0,40}+(?:['’´-][^\W\d_]{1,40}+){0,4}+['’´]?+"
+"""A word with a capital. Every repetition here has an end, and no word is tried in parts, so that
+any text costs no more than its length."""
 _PARTICLE = r"(?:von|van|de|der|den|la|le|á|af|al|el|bin|ibn|dos|da|di|du)"
 _ONE = rf"(?:(?:el|al)-)?(?:[A-ZÆØÅ]\.|{_CAP})"
 _NAME = rf"{_ONE}(?:(?: |-|(?<=\.))(?:{_PARTICLE} )?{_ONE}){{0,4}}"
-_ANY = r"[^\W\d_][^\W\d_'’-]+(?:[ -][^\W\d_][\w'’.-]*){0,4}"
+_ANY = r"[^\W\d_][^\W\d_'’-]{1,40}+(?:[ -][^\W\d_][\w'’.-]{0,40}+){0,4}+"
 
 _LABEL = re.compile(
     r"(?:^|[^\w])(?:(?i:fulde navn|navn|fornavn|efternavn|mellemnavn|kontaktperson|sagsbehandler"
@@ -28,7 +30,8 @@ _LABEL = re.compile(
     rf"(?P<v>{_NAME})"
 )
 _LABEL_LOWER = re.compile(
-    rf"(?im)^\W*(?:fulde navn|navn|fornavn|efternavn|kontaktperson) ?: {{0,3}}(?P<v>{_ANY})"
+    r"(?im)^[^\w\n]{0,40}+(?:fulde navn|navn|fornavn|efternavn|kontaktperson) ?: {0,3}"
+    rf"(?P<v>{_ANY})"
 )
 _GREETING = re.compile(
     r"(?:^|[^\w])(?:Hej(?:sa)?(?: igen)?|Kære(?:ste)?|Goddag|Godmorgen|Godaften|Hallo|Dear|Hi|hej"
@@ -37,11 +40,11 @@ _GREETING = re.compile(
 )
 _SIGNATURE = re.compile(
     r"(?i:hilsen|hilsner|\bmvh\.?|\bvh\.?|\bkh\.?|\bdbh\.?|\bknus|\btak på forhånd)"
-    rf"(?:[ ,.!-]*(?:fra )?|[ ,.!-]*(?: ?\n){{1,4}} ?)(?P<v>{_NAME})"
-    r"(?=[ ]?[,.]?(?:\n|$| *$)|,|\.| og)",
+    rf"(?:[ ,.!-]{{0,20}}(?:fra )?|[ ,.!-]{{0,20}}(?: ?\n){{1,4}} ?)(?P<v>{_NAME})"
+    r"(?= ?[,.]?(?:\n| {0,20}$)|,|\.| og)",
 )
 _SLASH = re.compile(
-    rf"(?:(?<=\s)|^)/ ?(?P<v>{_NAME}|(?:[A-ZÆØÅ]\.){{2,4}})(?=\s*(?:\n|$)|\.)", re.MULTILINE
+    rf"(?:(?<=\s)|^)/ ?(?P<v>{_NAME}|(?:[A-ZÆØÅ]\.){{2,4}})(?=\s{{0,20}}(?:\n|$)|\.)", re.MULTILINE
 )
 _SIGNED = re.compile(rf"(?i:sign\.|underskrevet af|v/) ?(?P<v>(?:[A-ZÆØÅ]\.){{2,4}}|{_NAME})")
 _TITLE = re.compile(
@@ -57,10 +60,11 @@ _CALLED = re.compile(
 )
 _LOWER = re.compile(
     r"(?<![\w-])(?:hej|kære|hilsen|mvh|kh|vh|spørg|tak|ring til|min mand|min kone|min kæreste"
-    r"|min søn|min datter|min mor|min far|kollega) (?P<v>[^\W\d_]{2,}(?:-[^\W\d_]+)?)(?![\w@])",
+    r"|min søn|min datter|min mor|min far|kollega)"
+    r" (?P<v>[^\W\d_]{2,40}(?:-[^\W\d_]{1,40})?)(?![\w@])",
     re.IGNORECASE,
 )
-_SPEAKER = re.compile(r"^(?P<v>[^\W\d_]{2,}(?: [^\W\d_]{2,})?):(?= )", re.MULTILINE)
+_SPEAKER = re.compile(r"^(?P<v>[^\W\d_]{2,40}(?: [^\W\d_]{2,40})?):(?= )", re.MULTILINE)
 _REVERSED = re.compile(
     rf"(?<![\w-])(?P<v>(?P<s>{_CAP}(?:[ -]{_CAP})?), (?P<g>{_CAP}(?: {_ONE}){{0,2}}))"
 )
@@ -182,7 +186,7 @@ def _organisation(name: str, following: str) -> bool:
     parts = name.lower().rstrip("'’´.").split()
     if len(parts) == 1 and is_elsewhere(name) and not marks(name):
         return True
-    next_word = re.match(r"['’´]?s? ?([^\s,.;:<()]+)", following.lower())
+    next_word = re.match(r"['’´]?s? ?([^\s,.;:<()]{1,40})", following.lower())
     if next_word is not None and organisation(next_word[1]):
         return True
     return (

@@ -132,9 +132,10 @@ def _joined(text: str, left: Word, right: Word) -> bool:
 
 
 def _trimmed(run: list[Word]) -> list[Word]:
-    while run and not run[-1].capital:
-        run = run[:-1]
-    return run
+    end = len(run)
+    while end and not run[end - 1].capital:
+        end -= 1
+    return run[:end]
 
 
 def _names(text: str, run: list[Word]) -> Iterator[tuple[list[Word], float]]:
