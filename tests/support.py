@@ -59,7 +59,7 @@ def admit(
     *,
     admitted: bool = True,
     valid_until: dt.date | None = None,
-    inputs: Sequence[Source] = (),
+    inputs: Sequence[Snapshot | Source] = (),
 ) -> Snapshot:
     """A decision of *gate* on *judged*, without evaluating its suite."""
     finding = Finding("test", "to pass", int(admitted), admitted, "critical", "refused by the test")
@@ -68,7 +68,10 @@ def admit(
         gate,
         judged,
         inputs=inputs,
-        config={"admitted": admitted, "until": str(valid_until)},
+        config={
+            "admitted": admitted,
+            "validUntil": valid_until.isoformat() if valid_until else None,
+        },
         code_version="test",
         decide=lambda: Decision(
             gate, "3", judged.key, judged.digest, admitted, (finding,), valid_until

@@ -207,6 +207,16 @@ def test_files_at_hand_are_compared(folder: Path, home: Home, tmp_path: Path):
     assert [fault["code"] for fault in found["faults"] if "model.safetensors" in fault["place"]]
 
 
+def test_what_a_pack_has_no_place_for_is_named_and_no_fault(folder: Path):
+    others = {"SUMMARY.pdf", "proofs/statements/x/_/000001.json.tlog-proof"}
+    for name in others:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    found = run(folder)
+    assert found["exitCode"] == 1
+    assert {one["place"] for one in found["faults"] if one["code"] == "file-unnamed"} == others
+
+
 def test_a_pack_zipped_again_by_another_program(folder: Path, tmp_path: Path):
     """Programs that zip enter folders too."""
     again = Path(shutil.make_archive(str(tmp_path / "again"), "zip", folder))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dsk_assets.defs.local import local_instance
-from dsk_assets.evidence.log import Log, memory
+from dsk_assets.evidence.log import SIGNED, Log, memory
 from dsk_assets.evidence.log_index import LogIndex
 from dsk_assets.evidence.openlineage.delivery import deliver, folder
 from dsk_assets.evidence.verify.lake import verify
@@ -166,6 +166,18 @@ def test_a_garbled_outbox_is_made_again(home: Home):
     assert outbox.read_bytes() == garbage, "looking changes nothing"
     assert deliver(home.catalog()).events == len(before.splitlines()) > 0
     assert (folder(home.settings) / "events.ndjson").read_bytes() == before
+
+
+def test_what_a_loss_of_power_left_empty_blames_nobody(home: Home):
+    verify(home.catalog())
+    places = [memory(home.settings, kind) for kind in (SIGNED, VERIFIED)]
+    for path in places:
+        path.write_bytes(b"")
+    faults = verify(home.catalog()).faults
+    assert {one.place for one in faults if one.code == "memory-unusable"} == set(map(str, places))
+    assert "no-memory" in {one.code for one in faults}
+    assert all(one.is_limit for one in faults)
+    assert places[1].read_bytes(), "what was verified is remembered anew"
 
 
 def test_a_home_that_was_moved_keeps_its_memory_and_its_outbox(home: Home, tmp_path: Path):

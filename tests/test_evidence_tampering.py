@@ -1,6 +1,7 @@
 """What a dishonest hand with all keys does to a lake: each is named."""
 
 import datetime as dt
+import os
 import shutil
 from collections.abc import Sequence
 
@@ -327,6 +328,24 @@ def test_files_that_no_statement_names(home: Home):
     report = checked(home)
     assert codes(report) == set()
     assert str(left.relative_to(home.lake)) in {fault.place for fault in report.faults}
+
+
+def test_what_a_killed_writer_left_is_named_and_swept_away(home: Home):
+    """An hour later; until then it may be a file that somebody is writing."""
+    folders = ("evidence/attestations/key", "evidence/log", "public/records")
+    left = [home.lake / folder / ".tmp-abc" for folder in folders]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    names = {str(path.relative_to(home.lake)) for path in left}
+    assert not names & {fault.place for fault in checked(home).faults}
+    for path in left:
+        os.utime(path, times=(0, 0))
+    report = checked(home)
+    assert codes(report) == set()
+    assert {one.place for one in report.faults if one.code == "file-unnamed"} == names
+    sequencer.append_new(home.catalog("dsk"))
+    assert [path.exists() for path in left] == [False, False, True]
 
 
 def test_a_release_that_says_it_is_of_the_future(home: Home):

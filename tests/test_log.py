@@ -166,6 +166,17 @@ def test_a_forked_log_is_refused_even_when_signed_with_our_key(log: Log):
         log.append([b"x"])
 
 
+@pytest.mark.parametrize("left", [b"", b"dsk.local/x\n3\n"])
+def test_a_memory_that_holds_no_checkpoint_says_nothing_of_the_log(log: Log, left: bytes):
+    log.append(entries(3))
+    log._memory.write_bytes(left)
+    with pytest.raises(CorruptedError, match="the log itself may be whole: see what") as refused:
+        log.append([b"x"])
+    assert str(log._memory) in str(refused.value)
+    log._memory.unlink()
+    assert log.append([b"x"]).size == 4
+
+
 def test_a_changed_tile_is_refused(log: Log):
     log.append(entries(3))
     path = folder(log) / "tile/0/000.p/3"

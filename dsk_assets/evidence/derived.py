@@ -14,6 +14,7 @@ from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.predicates import Statement, about, subject
 
 LANDING = "donations/landing"
+MANIFEST = "manifest.json"
 ADMITTED = "filtering/admitted"
 CORPUS = "corpus/release"
 MODEL = "transparency/records"
@@ -94,8 +95,6 @@ def _approval(catalog: Catalog, made: Snapshot) -> Statement | None:
     landing = catalog.latest(LANDING, made.partition)
     if landing is None or landing.digest != decided.judged_digest:
         return None
-    manifest: Mapping[str, Any] = landing.json("manifest.json")
-    rights = manifest["rights"]
     return about(
         [
             subject(f"dsk:{landing.key}", landing.digest, landing.statement_digest),
@@ -104,15 +103,23 @@ def _approval(catalog: Catalog, made: Snapshot) -> Statement | None:
         predicates.APPROVAL,
         {
             "donation": made.partition,
-            "donor": manifest["donor"]["cvr"],
-            "agreement": rights.get("agreement_ref"),
-            "licence": rights.get("licence_spdx"),
-            "scope": list(rights["approval"]["scope"]),
-            "approvedOn": rights["approval"]["approved_on"],
             "validUntil": decided.valid_until.isoformat() if decided.valid_until else None,
-            "evidence": [one["sha256"] for one in rights["approval"]["evidence"]],
+            **approved(landing.json(MANIFEST)),
         },
     )
+
+
+def approved(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a donation's approval takes over from its *manifest*."""
+    rights = manifest["rights"]
+    return {
+        "donor": manifest["donor"]["cvr"],
+        "agreement": rights.get("agreement_ref"),
+        "licence": rights.get("licence_spdx"),
+        "scope": list(rights["approval"]["scope"]),
+        "approvedOn": rights["approval"]["approved_on"],
+        "evidence": [one["sha256"] for one in rights["approval"]["evidence"]],
+    }
 
 
 def _verification(made: Snapshot) -> Statement:

@@ -23,7 +23,7 @@ from dsk_assets.evidence.lease import Lease
 from dsk_assets.evidence.notes import ED25519, Checkpoint, Note, NoteKey
 from dsk_assets.evidence.tiles import WIDTH, Tree, growth, tile_path
 from dsk_assets.lake.digests import sha256_text
-from dsk_assets.lake.store import Lake, Zone
+from dsk_assets.lake.store import Lake, Zone, publish
 from dsk_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -127,10 +127,7 @@ class Log:
                     "another machine has appended to the log meanwhile — run again; if it says "
                     "so again, two machines do not share one lake"
                 )
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._memory.with_suffix(".new")
-        partial.write_bytes(data)
-        partial.replace(self._memory)
+        keep(self._memory, data)
 
     @contextmanager
     def sequencing(self) -> Iterator[Callable[[], None]]:
@@ -221,7 +218,15 @@ class Log:
     def _remembered(self) -> Checkpoint | None:
         if not self._memory.exists():
             return None
-        return parse_checkpoint(parse_note(self._memory.read_bytes(), str(self._memory)))
+        try:
+            return Checkpoint.parse(Note.parse(self._memory.read_bytes()).text)
+        except ValueError as error:
+            raise CorruptedError(
+                f"{self._memory}, where this machine remembers the checkpoint that it last signed, "
+                f"holds none ({error}) — the log itself may be whole: see what `dsk evidence "
+                "verify` says of it and compare with a checkpoint kept elsewhere (--earlier), then "
+                "remove the file"
+            ) from None
 
     def _read(self, path: str) -> bytes:
         return self.lake.read(f"{FOLDER}/{path}")
@@ -252,6 +257,14 @@ class Log:
 def memory(settings: Settings, kind: str) -> Path:
     """Where a checkpoint of the log is remembered outside the lake, a file for each lake."""
     return settings.home.resolve() / "log" / f"{sha256_text(settings.lake_name)[:16]}.{kind}"
+
+
+def keep(path: Path, note: bytes) -> None:
+    """Remember a checkpoint in the file *path*, which no loss of power leaves empty."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.new")
+    partial.write_bytes(note)
+    publish(partial, path)
 
 
 def ed25519(signer: "CryptoSigner", name: str) -> Ed25519PrivateKey:

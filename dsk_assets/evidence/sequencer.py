@@ -29,6 +29,7 @@ from dsk_assets.evidence.log_index import LogIndex
 from dsk_assets.evidence.statements import PREDICATE_TYPE
 from dsk_assets.lake.digests import sha256_bytes
 from dsk_assets.lake.progress import track
+from dsk_assets.lake.store import Zone
 
 _log = logging.getLogger(__name__)
 
@@ -55,11 +56,14 @@ class Appended:
 def append_new(catalog: Catalog) -> Appended:
     """Append all statements that are not in the log, and those that follow from them.
 
-    One process does so at a time; others wait. Raises :class:`CorruptedError`, after appending
+    One process does so at a time; others wait. What killed writers left among the evidence under
+    temporary names is removed. Raises :class:`CorruptedError`, after appending
     all others, when a statement cannot be read or is signed by no key in force.
     """
     log = Log(catalog.settings, catalog.lake)
     with log.sequencing() as renew, LogIndex(log).opened() as index:
+        for name in catalog.lake.left_behind(Zone.EVIDENCE):
+            catalog.lake.remove(f"{Zone.EVIDENCE}/{name}")
         ring = replay(index.of_type(predicates.KEY), catalog.lake)
         _introduce(catalog, log, ring)
         faults: list[str] = []

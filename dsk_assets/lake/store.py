@@ -8,6 +8,7 @@ checked against the digest that the statement names.
 import errno
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
@@ -23,6 +24,10 @@ from dsk_assets.settings import Settings
 _REPAIR = (
     "the next run makes it again from its inputs; if it is a landed donation, deliver it again"
 )
+
+
+ABANDONED = 3600
+"""Seconds after which a temporary file is a killed writer's."""
 
 
 class Zone(StrEnum):
@@ -88,6 +93,20 @@ class Lake:
         if self.is_local:
             for path in Path(f"{self.root}/{folder}").rglob(".tmp-*"):
                 path.unlink(missing_ok=True)
+
+    def left_behind(self, folder: str) -> list[str]:
+        """Paths below *folder*, sorted, of what killed writers left there: temporary files that
+        nobody has written to for an hour."""
+        if not self.is_local:
+            return []
+        root, now = f"{self.root}/{folder}", time.time()
+        found = []
+        for at, _, names in os.walk(root, onerror=_unlisted):
+            for path in (f"{at}/{name}" for name in names if name.startswith(".tmp-")):
+                with suppress(FileNotFoundError):  # its writer is done
+                    if now - os.lstat(path).st_mtime > ABANDONED:
+                        found.append(path.removeprefix(f"{root}/"))
+        return sorted(found)
 
     def files(self, folder: str) -> list[str]:
         """Paths of all files below *folder*, relative to it, sorted; no temporary ones.

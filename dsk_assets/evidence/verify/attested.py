@@ -1,6 +1,6 @@
 """Who has signed for what: attestations, the policy, and the signatures that statements need."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,10 @@ def attestations(graph: Graph) -> Iterator[Fault]:
 
 
 def _approved(graph: Graph, one: Statement) -> Iterator[Fault]:
-    """An approval is of the donation that it is filed under, by the donor of that donation."""
+    """An approval is of the donation that it is filed under, by the donor of that donation.
+
+    It is for the use that is made of donations, and until the day that the gate's decision ends.
+    """
     members = graph.policy["members"]
     donors = {
         used.uri.removeprefix(members)
@@ -51,6 +54,15 @@ def _approved(graph: Graph, one: Statement) -> Iterator[Fault]:
     if donation != one.partition or (donors and donors != {donor}):
         detail = f"it is about {donation} of {donor}, the gate judged {', '.join(sorted(donors))}"
         yield Fault("attestation-differs", one.place, detail, graph.affected(one.attests))
+    rule, scope = graph.policy["approved"], one.predicate.get("scope")
+    if not isinstance(scope, Sequence) or rule["scope"] not in scope:
+        detail = f"it does not approve {rule['scope']}"
+        yield Fault("attestation-differs", one.place, detail, graph.affected(one.attests))
+    until = one.predicate.get("validUntil")
+    for told in (graph.by_digest.get(digest) for digest in one.attests):
+        if told is not None and told.asset == rule["gate"] and told.valid_until != until:
+            detail = f"it approves until {until}, {told.place} admits until {told.valid_until}"
+            yield Fault("attestation-differs", one.place, detail, graph.affected(one.attests))
 
 
 def unattested(graph: Graph) -> Iterator[Fault]:

@@ -183,8 +183,10 @@ TEXTS = {
         "portens afgørelse handler om andre bytes end dem, der blev brugt",
     ),
     "gate-expired": (
-        "the gate's decision had run out when it was used",
-        "portens afgørelse var udløbet, da den blev brugt",
+        "the gate's decision had run out when it was used, or claims to hold for longer than what "
+        "it rests on",
+        "portens afgørelse var udløbet, da den blev brugt, eller angives at gælde længere end det, "
+        "den hviler på",
     ),
     "verification-differs": (
         "it was made of something else than was verified before it",

@@ -2,9 +2,12 @@
 
 import errno
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 
+from dsk_assets.evidence import predicates
+from dsk_assets.evidence.derived import LANDING, MANIFEST, approved
 from dsk_assets.evidence.verify.envelopes import SHA_256, Unreadable
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.graph import Graph
@@ -68,7 +71,8 @@ def strays(lake: Lake, graph: Graph) -> Iterator[Fault]:
     """Files that no statement names in the folders that the policy closes.
 
     A run that was killed leaves such files in a folder of their own, named by a fingerprint that
-    no statement has: a limit. Anywhere else nobody honest writes them.
+    no statement has: a limit. Anywhere else nobody honest writes them. What it leaves under a
+    temporary name, there or among the evidence, is a limit too.
     """
     named = {f"{one.folder}/{name}" for one in graph.made for name, _ in one.files}
     folders = {one.folder for one in graph.made}
@@ -79,6 +83,32 @@ def strays(lake: Lake, graph: Graph) -> Iterator[Fault]:
                 left = LEFT_BEHIND.match(path)
                 code = "file-unnamed" if left and left[0] not in folders else "file-stray"
                 yield Fault(code, printable(path))
+    for swept in (*graph.policy["closed"], Zone.EVIDENCE):
+        for name in lake.left_behind(swept):
+            yield Fault("file-unnamed", printable(f"{swept}/{name}"))
+
+
+def compare_approvals(lake: Lake, graph: Graph) -> Iterator[Fault]:
+    """An approval says of donor, licence and scope what the manifest says that was landed."""
+    for one in graph.statements:
+        if one.predicate_type != predicates.APPROVAL:
+            continue
+        for landing in (graph.by_digest.get(digest) for digest in one.attests):
+            if landing is None or landing.asset != LANDING:
+                continue
+            path = f"{landing.folder}/{MANIFEST}"
+            try:
+                data = read_bytes(lake, path)
+                digest = hashlib.sha256(data or b"").hexdigest()
+                if data is None or (MANIFEST, digest) not in landing.files:
+                    continue  # the file is at fault itself
+                said = approved(json.loads(data))
+                wrong = [name for name in said if one.predicate.get(name) != said[name]]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                wrong = [MANIFEST]
+            if wrong:
+                detail = f"{', '.join(wrong)}: not as in {path}"
+                yield Fault("attestation-differs", one.place, detail, graph.affected(one.attests))
 
 
 def compare_details(lake: Lake, graph: Graph) -> Iterator[Fault]:

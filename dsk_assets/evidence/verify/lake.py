@@ -29,6 +29,7 @@ from dsk_assets.evidence.verify.files import (
     CHUNK,
     SMALL,
     Problem,
+    compare_approvals,
     compare_details,
     compare_files,
     strays,
@@ -190,6 +191,7 @@ def verify(
     counts, about = compare_files(catalog.settings, graph, loaded.verified)
     faults += _reaching(graph, about)
     faults += strays(catalog.lake, graph)
+    faults += compare_approvals(catalog.lake, graph)
     faults += compare_details(catalog.lake, graph)
     faults += told(graph) if told else ()
     if loaded.view is not None and full and exit_code(faults) < 2:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from dsk_assets.evidence.log import SIGNED, memory
+from dsk_assets.evidence.log import SIGNED, keep, memory
 from dsk_assets.evidence.notes import Checkpoint, Note
 from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.log import LogView
@@ -16,16 +16,21 @@ VERIFIED = "verified"
 def recall(settings: Settings) -> tuple[dict[str, bytes], list[Fault]]:
     """The notes remembered below ``DSK_HOME`` by their path: last signed here, last verified.
 
-    And a limit for each that is there and cannot be read.
+    And a limit for each that is there and cannot be read, or holds no checkpoint: that says
+    nothing of the log.
     """
     found, limits = {}, []
     for path in (memory(settings, kind) for kind in (SIGNED, VERIFIED)):
         try:
-            found[str(path)] = path.read_bytes()
+            data = path.read_bytes()
+            Checkpoint.parse(Note.parse(data).text)
+            found[str(path)] = data
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             limits.append(Fault("memory-unusable", str(path), os.strerror(error.errno or 0)))
+        except ValueError as error:
+            limits.append(Fault("memory-unusable", str(path), str(error)))
     return found, limits
 
 
@@ -45,9 +50,6 @@ def remember(settings: Settings, view: LogView) -> Iterator[Fault]:
     note = view.note.serialise()
     try:
         if not path.exists() or path.read_bytes() != note:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".new-verified")
-            temporary.write_bytes(note)
-            temporary.replace(path)
+            keep(path, note)
     except OSError as error:
         yield Fault("memory-unusable", str(path), os.strerror(error.errno or 0))

@@ -17,7 +17,7 @@ from dsk_assets.evidence.verify.envelopes import Statement
 from dsk_assets.evidence.verify.graph import Graph
 from dsk_assets.evidence.verify.lake import POLICY, load
 from dsk_assets.evidence.verify.log import FOLDER, LogView
-from dsk_assets.evidence.verify.standalone import ALWAYS, ENTRIES, FILES, PROOF, RELEASE
+from dsk_assets.evidence.verify.standalone import ALWAYS, ENTRIES, FILES, PROOF, PROOFS, RELEASE
 from dsk_assets.lake.digests import canonical_json
 from dsk_assets.lake.store import Lake, Zone
 
@@ -125,7 +125,7 @@ def _contents(
         index = one.index or 0
         lines = [PROOF, f"index {index}"]
         lines += [base64.b64encode(two).decode() for two in inclusion_proof(index, size, subtree)]
-        yield f"proofs/{name}.tlog-proof", "\n".join([*lines, "", ""]).encode() + checkpoint
+        yield f"{PROOFS}{name}.tlog-proof", "\n".join([*lines, "", ""]).encode() + checkpoint
     yield "contents.json", canonical_json({"release": release, "statements": sorted(names)})
     for path, digest in _shown(chosen, {one.digest for one in graph.in_force()}):
         yield f"{FILES}{path}", lake.local_path(path, digest).read_bytes()

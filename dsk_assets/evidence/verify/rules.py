@@ -63,6 +63,8 @@ def _of_statement(graph: Graph, one: Statement) -> Found:
     for demand in graph.policy["ofTheSame"]:
         if demand["asset"] == one.asset:
             yield from _of_the_same(one, demand, made_by)
+    if one.asset in graph.policy["judges"]:
+        yield from _outlives(graph, one)
     for rule in graph.policy["verified"]:
         if rule["asset"] == one.asset:
             yield from _verified(graph, one, made_by.get(f"dsk:{rule['gate']}[{one.partition}]"))
@@ -111,6 +113,8 @@ def _demand(
                 for gate in graph.inputs_of(decision):
                     if graph.policy["judges"].get(gate.asset) == source.asset:
                         yield from decided(graph, one, source, gate)
+                    else:
+                        yield from _expired(one, gate)
 
 
 def _of_the_same(
@@ -159,8 +163,22 @@ def decided(graph: Graph, one: Statement, used: Statement, decision: Statement) 
         yield "gate-other-bytes", one.place, f"{decision.place} did not judge its {judges}"
     elif judged.uri == f"dsk:{used.key}" and judged.digest != used.digest_of():
         yield "gate-other-bytes", one.place, f"{decision.place} judged {judged.digest}"
+    yield from _expired(one, decision)
+
+
+def _expired(one: Statement, decision: Statement) -> Found:
     if decision.valid_until is not None and one.started[:10] > decision.valid_until:
         yield "gate-expired", one.place, f"{decision.place} until {decision.valid_until}"
+
+
+def _outlives(graph: Graph, decision: Statement) -> Found:
+    """Where a gate's *decision* ends later than one behind the admissions that it read."""
+    for admission in graph.inputs_of(decision):
+        if admission.asset == graph.policy["admission"]:
+            for gate in graph.inputs_of(admission):
+                ends, until = gate.valid_until, decision.valid_until
+                if ends is not None and (until is None or until > ends):
+                    yield "gate-expired", decision.place, f"{gate.place} until {ends}, not {until}"
 
 
 def _of_history(graph: Graph, history: Sequence[Statement]) -> Iterator[Fault]:

@@ -38,6 +38,10 @@ PROOF = "c2sp.org/tlog-proof@v1"
 STATEMENTS = ("statements/", "attestations/")
 FILES = "files/"
 ENTRIES = "entries.ndjson"
+PROOFS = "proofs/"
+OTHERS = ("README.md", "verify.py", "policy.json", "checkpoint", ENTRIES, "contents.json")
+"""What lies in a pack beside statements, their proofs and files."""
+
 ALWAYS = ("key/", "policy/", "withdrawal/", "erasure/")
 """Statements that belong into every pack: they bear on all others."""
 
@@ -136,6 +140,7 @@ def verify_pack(
         faults += check(graph)
     faults += before_witnessed(graph, witnesses)
     faults += ahead(graph, dt.datetime.now(dt.UTC))
+    faults += _strays(pack, [place for _, place, _ in logged])
     compared = list(_files(pack, graph, files))
     faults += [one for one in compared if one is not None]
     names = sorted(witnesses)
@@ -162,7 +167,7 @@ def _logged(pack: Pack, note: Note) -> tuple[list[tuple[int, str, bytes]], list[
 
 def _proof(pack: Pack, name: str) -> tuple[int, list[bytes], Note]:
     """Position, hashes and checkpoint of a statement's proof (https://c2sp.org/tlog-proof)."""
-    text, _, note = pack.read(f"proofs/{name}.tlog-proof").decode().partition("\n\n")
+    text, _, note = pack.read(f"{PROOFS}{name}.tlog-proof").decode().partition("\n\n")
     first, index, *hashes = text.split("\n")
     if first != PROOF or not index.startswith("index "):
         raise ValueError("not a proof")
@@ -246,6 +251,14 @@ def _files(pack: Pack, graph: Graph, folders: Sequence[Path]) -> Iterator[Fault 
             with held_path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             yield None if digest in digests else Fault("file-unnamed", str(held_path), digest)
+
+
+def _strays(pack: Pack, places: Sequence[str]) -> Iterator[Fault]:
+    """What a pack has no place for: nothing shows where it is from."""
+    known = {*OTHERS, *places, *(f"{PROOFS}{place}.tlog-proof" for place in places)}
+    for name in sorted(set(pack.names) - known):
+        if not name.startswith((FILES, *STATEMENTS)):
+            yield Fault("file-unnamed", name)
 
 
 def _packed_files(pack: Pack) -> list[str]:
