@@ -26,7 +26,7 @@ from labelled import write  # noqa: E402
 from dsk_assets.corpus.config import load_corpus  # noqa: E402
 from dsk_assets.corpus.encoding import encode_documents  # noqa: E402
 from dsk_assets.corpus.kept import KeptDocuments  # noqa: E402
-from dsk_assets.corpus.shards import SHARD_SPAN, ShardWriter  # noqa: E402
+from dsk_assets.corpus.shards import ShardWriter  # noqa: E402
 from dsk_assets.corpus.tokenizer import FILE, Vocabulary, _ready, _train  # noqa: E402
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot  # noqa: E402
 from dsk_assets.lake.store import Zone  # noqa: E402
@@ -136,7 +136,7 @@ def shards(folder: Path) -> None:
         out = Output(catalog.lake, "curated/benchmark")
         writer = ShardWriter(out, "benchmark", SHARD_TOKENS)
         began = time.process_time()
-        out.table("shard_span", writer.spans(encode_documents(made, kept.texts())), SHARD_SPAN)
+        writer.write(encode_documents(made, kept.texts()))
         click.echo(time.process_time() - began)
 
 

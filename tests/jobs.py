@@ -34,7 +34,7 @@ HERE = payload.Where("DK")
 def spread(name: str, number: int) -> dict[str, str]:
     """Documents whose ids are spread over all ids, as digests are."""
     made = texts(name, number).values()
-    return {f"{place * 256 // number:02x}{0:030x}": text for place, text in enumerate(made)}
+    return {f"{place * 256 // number:02x}{number:030x}": text for place, text in enumerate(made)}
 
 
 def two_domains(folder: Path) -> Catalog:

@@ -2,9 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from dsk_assets.cli.main import main
 from dsk_assets.corpus.release import open_release
+from dsk_assets.corpus.shards import LOOKUP
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.training import answers, base_model
@@ -238,6 +241,53 @@ def test_the_command_answers_and_names_what_it_does_not_know(
     assert "is in no release that a checkpoint was trained on" in unknown.output
     with pytest.raises(MissingInputError, match="donation nobody"):
         answers.of_donation(catalog, "nobody")
+
+
+def test_only_the_tables_that_have_the_document_need_to_be_whole(
+    trained: tuple[Catalog, list[Any]],
+) -> None:
+    catalog, _ = trained
+    other, one = open_release(catalog, "1.0.0").members
+    assert len(other.shards.paths("shard_span")) == other.shards.counts["shards"] > 1
+    changed, lookup = other.shards.paths("shard_span")[0], other.shards.path(LOOKUP)
+    kept = one.shards.table("shard_span")["doc_id"][0].as_py()
+    gone = pq.read_table(changed)["doc_id"].to_pylist()
+    before = {path: path.read_bytes() for path in (changed, lookup)}
+    expected = {doc_id: answers.of_document(catalog, doc_id) for doc_id in (kept, *gone)}
+    try:
+        pq.write_table(pq.read_table(changed).slice(1), changed)
+        assert answers.of_document(catalog, kept) == expected[kept]
+        for doc_id in gone[:2]:
+            with pytest.raises(CorruptedError, match="has other bytes than its statement says"):
+                answers.of_document(catalog, doc_id)
+        changed.write_bytes(before[changed])
+        for bytes_ in (b"", before[lookup][:-8], before[lookup][:13], b"\xff" * 80):
+            lookup.write_bytes(bytes_)
+            assert answers.of_document(catalog, kept) == expected[kept]
+            with pytest.raises(CorruptedError, match=r"lookup\.bin has other bytes"):
+                answers.of_document(catalog, "0" * 32)
+        lookup.unlink()
+        with pytest.raises(CorruptedError, match=r"lookup\.bin is gone"):
+            answers.of_document(catalog, gone[0])
+    finally:
+        for path, bytes_ in before.items():
+            path.write_bytes(bytes_)
+    assert answers.of_document(catalog, gone[0]) == expected[gone[0]]
+
+
+def test_a_donation_is_answered_for_without_its_shards(
+    trained: tuple[Catalog, list[Any]],
+) -> None:
+    catalog, _ = trained
+    for member in open_release(catalog, "1.0.0").members:
+        for path in member.shards.paths("shard_span"):
+            path.rename(path.with_suffix(".away"))
+    try:
+        assert answers.of_donation(catalog, A)[-1].tokens_read > 0
+        assert len(answers.of_checkpoint(catalog, checkpoints(catalog)[0])) == 2
+    finally:
+        for path in Path(catalog.lake.root).rglob("*.away"):
+            path.rename(path.with_suffix(".parquet"))
 
 
 def test_an_order_over_another_release_is_named(

@@ -23,8 +23,10 @@ def exposure(
 ) -> None:
     """Say what checkpoints have read of a document or donation, and when first.
 
-    The answer is computed from the data order of the training run, exact to the token. Times read
-    counts repetition: 2.00 means that each token was read twice on average.
+    The answer is computed from the data order of the training run, exact to the token. Tokens are
+    those that are trained on; what is held out is never read, only measured on, and stands in a
+    column of its own. Times read counts repetition: 2.00 means that each token was read twice on
+    average.
     """
     from dsk_assets.training import answers
 
@@ -55,12 +57,12 @@ def _print_table(found: Sequence["Exposure"]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("checkpoint", "donation"):
         table.add_column(name, no_wrap=True)
-    for name in ("tokens", "tokens read", "times read", "first step"):
+    for name in ("tokens", "held out", "tokens read", "times read", "first step"):
         table.add_column(name, justify="right")
     for one in found:
         first = "never" if one.first_step is None else f"{one.first_step:,}"
         table.add_row(
-            one.checkpoint, one.donation, f"{one.tokens:,}", f"{one.tokens_read:,}",
-            f"{one.times_read:.2f}", first,
+            one.checkpoint, one.donation, f"{one.tokens:,}", f"{one.held_out:,}",
+            f"{one.tokens_read:,}", f"{one.times_read:.2f}", first,
         )  # fmt: skip
     Console(width=120).print(table)

@@ -17,9 +17,12 @@ from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 ASSET = "corpus/shards"
 LOOKUP_ROWS = 4096
+LOOKUP = "lookup.bin"
+LOOKUP_TYPE = np.dtype("S8")
+"""The first eight characters of a ``doc_id``; few documents of a donation share them."""
 
 _SHARD: list[tuple[str, pa.DataType]] = [
     ("shard", pa.int32()),
@@ -48,8 +51,10 @@ def shards(catalog: Catalog, donation: str) -> Snapshot:
     ``tokens/<shard>.bin``: tokens as little-endian integers of the table's ``dtype``, documents
     in the order of their ids, each ended by the end-of-text token. ``shard``: one row for each
     file; ``leaf`` is the Merkle leaf (RFC 9162, section 2.1) of its other columns as canonical
-    JSON. ``shard_span``: one row for each document, its number ``seq`` in the shard and its
-    tokens from ``start`` to before ``end``; every token of a shard lies in exactly one span.
+    JSON. ``shard_span``: one part for each shard, one row for each document, its number ``seq`` in
+    the shard and its tokens from ``start`` to before ``end``; every token of a shard lies in
+    exactly one span. ``lookup.bin``: of each document in this order the first eight characters of
+    its id, so that it can be found without opening any table (:mod:`dsk_assets.corpus.lookup`).
     Counts: ``documents``, ``tokens``, ``shards``, ``characters``.
     """
     admitted = require_admitted(catalog, donation)
@@ -61,7 +66,7 @@ def shards(catalog: Catalog, donation: str) -> Snapshot:
         documents = encode_documents(vocabulary(tokenizer), kept.texts())
         progress = track(documents, "Tokenising", unit="documents")
         writer = ShardWriter(out, donation.partition("@")[0], config.target_tokens)
-        out.table("shard_span", writer.spans(progress), SHARD_SPAN)
+        writer.write(progress)
         out.table("shard", [pa.Table.from_pylist(writer.shards, SHARD)], SHARD)
         out.count(
             documents=sum(shard["documents"] for shard in writer.shards),
@@ -86,10 +91,19 @@ def shard_file(shard: int) -> str:
     return f"tokens/{shard:05d}.bin"
 
 
-def row_groups(spans: pa.Table) -> Iterator[pa.Table]:
-    """*spans* in row groups so small that finding one document reads little of its donation."""
-    for start in range(0, spans.num_rows, LOOKUP_ROWS):
-        yield spans.slice(start, LOOKUP_ROWS)
+def write_spans(out: Output, shards: Iterable[pa.Table]) -> None:
+    """Write the spans of a donation's *shards*, each a part of its own, and the lookup file.
+
+    Row groups are so small that finding one document reads little of its part.
+    """
+    beginnings = [np.array([], LOOKUP_TYPE)]
+    for number, spans in enumerate(shards):
+        starts = range(0, max(1, spans.num_rows), LOOKUP_ROWS)
+        groups = (spans.slice(start, LOOKUP_ROWS) for start in starts)
+        out.table("shard_span", groups, SHARD_SPAN, part=number)
+        beginnings.append(np.array(spans["doc_id"].to_pylist(), LOOKUP_TYPE))
+    with out.file(LOOKUP) as path:
+        np.concatenate(beginnings).tofile(path)
 
 
 class ShardWriter:
@@ -102,18 +116,20 @@ class ShardWriter:
         self.shards: list[dict[str, Any]] = []
         self.characters = 0
 
-    def spans(self, documents: Iterable[EncodedDocument]) -> Iterator[pa.Table]:
-        """Write the shards of *documents*, giving the spans of each."""
+    def write(self, documents: Iterable[EncodedDocument]) -> None:
+        """Write the shards of *documents* and their spans: an empty table where there are none."""
+        write_spans(self._out, self._spans(documents))
+
+    def _spans(self, documents: Iterable[EncodedDocument]) -> Iterator[pa.Table]:
         held: list[EncodedDocument] = []
         tokens = 0
         for document in documents:
             if held and tokens + len(document.tokens) > self._target:
-                yield from row_groups(self._write(held))
+                yield self._write(held)
                 held, tokens = [], 0
             held.append(document)
             tokens += len(document.tokens)
-        if held:
-            yield from row_groups(self._write(held))
+        yield self._write(held) if held else SHARD_SPAN.empty_table()
 
     def _write(self, documents: list[EncodedDocument]) -> pa.Table:
         number = len(self.shards)
@@ -132,13 +148,12 @@ class ShardWriter:
         self.shards.append({**row, "leaf": leaf_hash(canonical_json(row)).hex()})
         self.characters += sum(document.characters for document in documents)
         ends = np.cumsum([len(document.tokens) for document in documents])
-        return pa.table(
-            {
-                "shard": np.full(len(documents), number),
-                "seq": np.arange(len(documents)),
-                "start": np.concatenate([[0], ends[:-1]]),
-                "end": ends,
-                "doc_id": [document.doc_id for document in documents],
-                "donation_id": [self._donation_id] * len(documents),
-            }
-        )
+        columns = {
+            "shard": np.full(len(documents), number),
+            "seq": np.arange(len(documents)),
+            "start": np.concatenate([[0], ends[:-1]]),
+            "end": ends,
+            "doc_id": [document.doc_id for document in documents],
+            "donation_id": [self._donation_id] * len(documents),
+        }
+        return pa.table(columns)

@@ -116,7 +116,10 @@ def _withheld(summary: Summary) -> Iterable[Table | str]:
 
 
 def _corpus(summary: Summary) -> Iterable[Table | str]:
-    yield f"\nCorpus: {_number(summary.tokens)} tokens in {_number(summary.shards)} shards"
+    yield (
+        f"\nCorpus: {_number(summary.tokens)} tokens in {_number(summary.shards)} shards, those "
+        "of held-out documents too (`dsk exposure` counts them apart)"
+    )
     if not summary.releases:
         yield "no release yet"
         return

@@ -1,18 +1,21 @@
-"""What the checkpoints of a lake have read of a document or of a donation: ``dsk exposure``."""
+"""What the checkpoints of a lake have read of a document or of a donation: ``dsk exposure``.
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+A checkpoint and the release that it names say all that its order depends on, so no question about
+a donation opens anything else, and one about a document only what finds it in its release.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
-
-from dsk_assets.corpus.release import OpenedRelease, open_release
+from dsk_assets.corpus.lookup import Place, find
+from dsk_assets.corpus.release import ASSET as RELEASE
+from dsk_assets.corpus.release import FILE, open_release
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.lake.digests import sha256_json
 from dsk_assets.training.exposure import reads
-from dsk_assets.training.order import NAME, Order
-from dsk_assets.training.released import document_offsets, release_order
+from dsk_assets.training.order import NAME, Order, Source
 
 CHECKPOINT = "training/checkpoint"
 
@@ -21,14 +24,16 @@ CHECKPOINT = "training/checkpoint"
 class Exposure:
     """What one checkpoint has read of a donation, or of one of its documents.
 
-    ``tokens`` is its length, ``tokens_read`` counts each reading, ``first_step`` is the step that
-    first read a token of it; None where none has been read.
+    ``tokens`` is its length without what is ``held_out``, tokens that are never trained on;
+    ``tokens_read`` counts each reading, ``first_step`` is the step that first read a token of it,
+    None where none has been read.
     """
 
     checkpoint: str
     step: int
     donation: str
     tokens: int
+    held_out: int
     tokens_read: int
     first_step: int | None
 
@@ -44,6 +49,7 @@ class Exposure:
             "step": self.step,
             "donation": self.donation,
             "tokens": self.tokens,
+            "held_out": self.held_out,
             "tokens_read": self.tokens_read,
             "times_read": self.times_read,
             "first_step": self.first_step,
@@ -52,7 +58,7 @@ class Exposure:
 
 def of_checkpoint(catalog: Catalog, key: str) -> list[Exposure]:
     """What the checkpoint *key* has read of every donation of its release."""
-    return list(_Trained(catalog, catalog.require(CHECKPOINT, key)).donations())
+    return list(_Trained.of(catalog, catalog.require(CHECKPOINT, key), {}).donations())
 
 
 def of_donation(catalog: Catalog, donation: str) -> list[Exposure]:
@@ -72,15 +78,18 @@ def of_donation(catalog: Catalog, donation: str) -> list[Exposure]:
 def of_document(catalog: Catalog, doc_id: str) -> list[Exposure]:
     """What each checkpoint has read of the document, computed from the order of its run.
 
-    Raises :class:`MissingInputError` where no checkpoint's release has the document.
+    Raises :class:`MissingInputError` where no checkpoint's release has the document, and
+    :class:`CorruptedError` where the span table that has it was changed.
     """
     found: list[Exposure] = []
-    places: dict[str, list[Place]] = {}
+    places: dict[str, Place | None] = {}
     for trained in _checkpoints(catalog):
-        version = trained.release.version
+        version = str(trained.release.snapshot.partition)
         if version not in places:
-            places[version] = Spans.of(trained.release).find(doc_id)
-        found += [trained.exposed(place) for place in places[version]]
+            places[version] = find(open_release(catalog, version).members, doc_id)
+        place = places[version]
+        if place is not None:
+            found.append(trained.exposed(place))
     return _or_missing(found, f"document {doc_id}")
 
 
@@ -100,14 +109,11 @@ def _or_missing(found: list[Exposure], name: str) -> list[Exposure]:
 
 
 def _checkpoints(catalog: Catalog) -> Iterator["_Trained"]:
-    """All checkpoints, the oldest first; those of one release share what was opened."""
+    """All checkpoints, the oldest first."""
     snapshots = [catalog.require(CHECKPOINT, key) for key in catalog.partitions(CHECKPOINT)]
-    opened: dict[str, OpenedRelease] = {}
+    opened: dict[str, _Release] = {}
     for snapshot in sorted(snapshots, key=_finished):
-        trained = _Trained(catalog, snapshot)
-        version = trained.origin["release"]
-        opened[version] = trained.release = opened.get(version) or trained.release
-        yield trained
+        yield _Trained.of(catalog, snapshot, opened)
 
 
 def _finished(snapshot: Snapshot) -> tuple[str, str]:
@@ -116,107 +122,81 @@ def _finished(snapshot: Snapshot) -> tuple[str, str]:
 
 
 @dataclass
-class _Trained:
-    """A checkpoint and the release and order it was trained with."""
+class _Release:
+    """A release, what it says of its donations, and the orders in which they are read."""
 
-    catalog: Catalog
     snapshot: Snapshot
+    donations: Sequence[Mapping[str, Any]]
+    orders: dict[str, Order] = field(default_factory=dict)
 
-    @cached_property
-    def origin(self) -> dict[str, Any]:
-        content: dict[str, Any] = self.snapshot.json("checkpoint.json")
-        return content
+
+@dataclass(frozen=True)
+class _Trained:
+    """A checkpoint and the release that it was trained on."""
+
+    snapshot: Snapshot
+    named: Mapping[str, Any]
+    """The order of reading, as the checkpoint names it."""
+    release: _Release
+
+    @classmethod
+    def of(cls, catalog: Catalog, snapshot: Snapshot, opened: dict[str, _Release]) -> "_Trained":
+        """The checkpoint *snapshot*; those of one release share what was *opened*."""
+        origin = snapshot.json("checkpoint.json")
+        version = origin["release"]
+        if version not in opened:
+            release = catalog.require(RELEASE, version)
+            opened[version] = _Release(release, release.json(FILE)["donations"])
+        return cls(snapshot, origin["order"], opened[version])
 
     @property
     def step(self) -> int:
         return int(self.snapshot.counts["step"])
 
-    @cached_property
-    def release(self) -> OpenedRelease:
-        return open_release(self.catalog, self.origin["release"])
-
-    @cached_property
+    @property
     def order(self) -> Order:
-        """The order of reading; :class:`CorruptedError` where the release is another one."""
-        named = self.origin["order"]
-        share = named.get("heldOut", 0.0)
-        made = release_order(self.release, named["seed"], named["sequenceLength"], share)
-        if (named["name"], named["release"]) != (NAME, made.release):
+        """The order of reading, which checkpoints of one run share.
+
+        A checkpoint says of each donation how many tokens are trained on; the others are held out.
+        Raises :class:`CorruptedError` where the release is another one.
+        """
+        named, release = self.named, self.release.snapshot
+        if (named["name"], named["release"]) != (NAME, release.digest):
             raise CorruptedError(
                 f"{self.snapshot.key} was trained in the order {named['name']} over a "
-                f"release with digest {named['release']}, and release "
-                f"{self.release.version} is another one — restore it from a copy of the lake"
+                f"release with digest {named['release']}, and {release.key} is another one — "
+                "restore it from a copy of the lake"
             )
-        return made
+        key = sha256_json(dict(named))
+        if key not in self.release.orders:
+            sources = tuple(
+                Source(one["donation"], row["tokens"], one["weight"], one["tokens"] - row["tokens"])
+                for one, row in zip(self.release.donations, self._read, strict=True)
+            )
+            length = named["sequenceLength"]
+            self.release.orders[key] = Order(named["seed"], release.digest, sources, length)
+        return self.release.orders[key]
+
+    @property
+    def _read(self) -> list[dict[str, Any]]:
+        return self.snapshot.table("exposure").to_pylist()
 
     def donations(self) -> Iterator[Exposure]:
-        for row in self.snapshot.table("exposure").to_pylist():
-            yield Exposure(str(self.snapshot.partition), self.step, **row)
+        for row, one in zip(self._read, self.release.donations, strict=True):
+            held_out = one["tokens"] - row["tokens"]
+            yield Exposure(str(self.snapshot.partition), self.step, held_out=held_out, **row)
 
-    def exposed(self, place: "Place") -> Exposure:
-        named = self.origin["order"]
-        held_out = self.order.sources[place.source].held_out
-        stretch = (max(0, place.start - held_out), max(0, place.end - held_out))
-        found = reads(self.order, place.source, *stretch, self.step, named["batchSize"])
+    def exposed(self, place: Place) -> Exposure:
+        source = self.order.sources[place.source]
+        start, end = (max(0, at - source.held_out) for at in (place.start, place.end))
+        batch_size = self.named["batchSize"]
+        found = reads(self.order, place.source, start, end, self.step, batch_size)
         return Exposure(
             checkpoint=str(self.snapshot.partition),
             step=self.step,
-            donation=self.order.sources[place.source].donation,
-            tokens=place.end - place.start,
+            donation=source.donation,
+            tokens=end - start,
+            held_out=place.end - place.start - (end - start),
             tokens_read=found.until(self.step),
             first_step=found.first,
         )
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a document stands: number of its donation, and its tokens from start to before end.
-
-    Tokens are counted through the donation's shards laid end to end.
-    """
-
-    source: int
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Spans:
-    """The span tables of a release, verified once and open for any number of questions."""
-
-    files: Mapping[str, int]
-    """Path of each file, and the number of the donation it belongs to."""
-    offsets: tuple[Mapping[int, int], ...]
-    """For each donation, the tokens before each of its shards."""
-    database: duckdb.DuckDBPyConnection
-
-    @classmethod
-    def of(cls, release: OpenedRelease) -> "Spans":
-        """Those of *release*; :class:`CorruptedError` where a file was changed."""
-        files = {
-            str(path): number
-            for number, member in enumerate(release.members)
-            for path in member.shards.paths("shard_span")
-        }
-        database = duckdb.connect()
-        database.execute("set parquet_metadata_cache = true")
-        return cls(files, tuple(map(document_offsets, release.members)), database)
-
-    def find(self, doc_id: str) -> list[Place]:
-        """Where the document stands; nothing where the release has it not.
-
-        Reads the row groups whose smallest and largest ``doc_id`` leave room for it, no others.
-        """
-        rows = self.database.execute(
-            """
-            select filename, shard, "start", "end"
-            from read_parquet($files, filename = true) where doc_id = $doc_id
-            """,
-            {"files": list(self.files), "doc_id": doc_id},
-        ).fetchall()
-        places = []
-        for filename, shard, start, end in rows:
-            number = self.files[filename]
-            before = self.offsets[number][shard]
-            places.append(Place(number, before + start, before + end))
-        return places

@@ -21,6 +21,7 @@ from pydantic import Field
 from dsk_assets.consortium.policy import Section
 from dsk_assets.consortium.reading import read_config
 from dsk_assets.corpus import tokenizer as corpus_tokenizer
+from dsk_assets.corpus.lookup import document_offsets
 from dsk_assets.corpus.release import OpenedRelease, open_release
 from dsk_assets.corpus.tokenizer import Vocabulary
 from dsk_assets.evidence import admission
@@ -30,7 +31,7 @@ from dsk_assets.lake.store import Zone
 from dsk_assets.training import tasks
 from dsk_assets.training.dataset import SequenceDataset
 from dsk_assets.training.exposure import reads
-from dsk_assets.training.released import document_offsets, release_dataset
+from dsk_assets.training.released import release_dataset
 from dsk_assets.training.trainer import EVALUATED, set_up_libraries
 
 CODE_VERSION = "1"

@@ -1,7 +1,5 @@
 """A corpus release as training reads it: its order, and its sequences out of the lake."""
 
-from itertools import accumulate
-
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -33,12 +31,6 @@ def held_out_tokens(member: Member, share: float) -> int:
         spans = pq.read_table(path, columns=["start", "end"], filters=chosen)
         tokens += pc.sum(pc.subtract(spans["end"], spans["start"])).as_py() or 0
     return tokens
-
-
-def document_offsets(member: Member) -> dict[int, int]:
-    """The tokens of a donation before each of its shards."""
-    shards = member.table.select(["shard", "tokens"]).sort_by("shard").to_pydict()
-    return dict(zip(shards["shard"], accumulate(shards["tokens"], initial=0), strict=False))
 
 
 def release_order(
