@@ -3,22 +3,26 @@
 import json
 import os
 import pty
+import re
 import select
+import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 import pytest
 
-from dsk_assets.cli.review import CLEAR, LEAVE, found, read
+from dsk_assets.cli.review import CLEAR, LEAVE, SMALL, found, read
 from dsk_assets.defs.filtering.assets import REVIEW
 from dsk_assets.defs.resources import CatalogResource
-from dsk_assets.errors import MissingInputError, SettingsError
+from dsk_assets.errors import MissingInputError, NotAdmittedError, SettingsError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.gates.screening import review_of
+from dsk_assets.lake.store import Zone
 from dsk_assets.privacy.review import SHARES, WORDS, Review, draw, recorded
 from tests.support import DONATION, seed
 
@@ -151,6 +155,66 @@ def test_a_review_goes_on_where_it_stopped_and_only_with_the_same_texts(catalog:
     assert Review(catalog, DONATION, "auditor", 10).position == 0
 
 
+def test_a_review_that_was_begun_otherwise_is_not_thrown_away(catalog: Catalog) -> None:
+    search(catalog)
+    Review(catalog, DONATION, "auditor", 10).answer(True)
+    for role, size in (("donor", 10), ("auditor", 9)):
+        with pytest.raises(SettingsError, match="--role auditor --passages 10"):
+            Review(catalog, DONATION, role, size)
+    assert Review(catalog, DONATION, "auditor", 10).leaks == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text[:-9],
+        lambda text: "[]",
+        lambda text: text.replace('"role"', '"name"'),
+        lambda text: text.replace('"leaks": {', '"leaks": {"digits": 5, '),
+        lambda text: text.replace('"read": {', '"read": {"none": 1, '),
+    ],
+)
+def test_counts_that_are_damaged_are_not_used(
+    catalog: Catalog, damage: Callable[[str], str]
+) -> None:
+    search(catalog)
+    Review(catalog, DONATION, "auditor", 10).answer(True)
+    (path,) = Path(catalog.settings.home, "reviews").glob("*.json")
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(SettingsError, match=f"{re.escape(str(path))} is damaged"):
+        Review(catalog, DONATION, "auditor", 10)
+
+
+def test_texts_that_change_between_two_sittings_or_within_one_are_read_anew(
+    catalog: Catalog,
+) -> None:
+    search(catalog)
+    review = Review(catalog, DONATION, "auditor", 10)
+    review.answer(True)
+    search(catalog, [*TEXTS, "et nyt dokument"])
+    while review.current is not None:
+        review.answer(False)
+    with pytest.raises(SettingsError, match="have changed"):
+        review.finish()
+    assert catalog.latest("filtering/review", DONATION) is None
+    again = Review(catalog, DONATION, "auditor", 10)
+    assert again.anew and again.position == 0
+
+
+def test_nobody_reads_a_donation_that_is_withdrawn(catalog: Catalog) -> None:
+    search(catalog)
+    review = Review(catalog, DONATION, "auditor", 1)
+    review.answer(False)
+    manifest = {"withdrawal": {"withdrawn_on": "2020-01-01"}}
+    seed(catalog, "donations/landing", DONATION, zone=Zone.RESTRICTED,
+         files={"manifest.json": manifest})  # fmt: skip
+    with pytest.raises(NotAdmittedError, match="withdrawn"):
+        review.finish()
+    with pytest.raises(NotAdmittedError, match="withdrawn"):
+        Review(catalog, DONATION, "auditor", 1)
+
+
 def test_an_answer_can_be_taken_back_once(catalog: Catalog) -> None:
     search(catalog)
     review = Review(catalog, DONATION, "donor", 10)
@@ -183,6 +247,24 @@ def test_keys_answer_undo_and_stop_and_the_screen_is_left_clean(catalog: Catalog
     assert "Inger Krogh" in written[1] and "fortryd" in written[1]
 
 
+@pytest.mark.parametrize("size", [(80, 12), (12, 24), (1, 1)])
+def test_a_passage_is_shown_whole_or_not_at_all(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    search(catalog, ["Xarquo" * 500 + " Blimf " + PLAIN])
+    sizes = iter([os.terminal_size(size), *[os.terminal_size((80, 24))] * 500])
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: next(sizes))
+    written: list[str] = []
+    review = Review(catalog, DONATION, "donor", 100)
+    keys = iter([" ", *["l"] * 500])
+    assert read(review, lambda: next(keys), written.append, [])
+    assert written[1] == CLEAR + SMALL
+    assert review.leaks == len(review.sample.passages) == len(written) - 3
+    for page in written[2:-1]:
+        rows = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", page).split("\n")
+        assert sum(max(1, -(-len(row) // 80)) for row in rows) <= 24
+
+
 def test_what_steers_a_terminal_is_not_sent_to_it(catalog: Catalog) -> None:
     search(catalog, ["hej \x1b]0;navn\x07 med \x1b[2J dig"])
     written: list[str] = []
@@ -191,8 +273,8 @@ def test_what_steers_a_terminal_is_not_sent_to_it(catalog: Catalog) -> None:
     assert "\x1b]0;" not in "".join(written) and "\x07" not in "".join(written)
 
 
-def interact(catalog: Catalog, keys: str) -> str:
-    """Run the command in a terminal of its own and press *keys*, one a page."""
+def interact(catalog: Catalog, keys: str, *signals: signal.Signals) -> str:
+    """Run the command in a terminal of its own, press *keys*, one a page, and send *signals*."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "dsk_assets.cli", "privacy", "review", DONATION, "--role=auditor",
@@ -201,13 +283,13 @@ def interact(catalog: Catalog, keys: str) -> str:
         stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
-    shown = "".join(_pages(ours, iter(keys)))
+    shown = "".join(_pages(ours, iter(keys), lambda: [*map(process.send_signal, signals)]))
     os.close(ours)
-    assert process.wait(60) == 0
+    assert process.wait(60) == (-9 if signal.SIGKILL in signals else 0)
     return shown
 
 
-def _pages(terminal: int, keys: Iterator[str]) -> Iterator[str]:
+def _pages(terminal: int, keys: Iterator[str], end: Callable[[], object]) -> Iterator[str]:
     page = b""
     while select.select([terminal], [], [], 60)[0]:
         try:
@@ -216,7 +298,11 @@ def _pages(terminal: int, keys: Iterator[str]) -> Iterator[str]:
             break
         page += found
         if b"go on later" in page and page.rstrip().endswith(b"senere"):
-            os.write(terminal, next(keys).encode())
+            pressed = next(keys, None)
+            if pressed is None:
+                end()
+            else:
+                os.write(terminal, pressed.encode())
             yield page.decode()
             page = b""
     yield page.decode()
@@ -224,7 +310,8 @@ def _pages(terminal: int, keys: Iterator[str]) -> Iterator[str]:
 
 def test_the_command_in_a_terminal(catalog: Catalog) -> None:
     search(catalog)
-    first = interact(catalog, " lq")
+    interact(catalog, " ", signal.SIGKILL)
+    first = interact(catalog, "l", signal.SIGTSTP, signal.SIGTERM)
     assert "2 of 5 passages read" in first.rpartition("\x1b[?1049l")[2]
     last = interact(catalog, "   ").rpartition("\x1b[?1049l")[2]
     assert "5 passages read, personal data left in 1" in last and "rester" in last

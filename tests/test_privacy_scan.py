@@ -1,6 +1,7 @@
 """Personal data in JSON lines, and the score on labelled documents."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from dsk_assets.cli.main import main
-from dsk_assets.errors import DonationError
+from dsk_assets.errors import DonationError, InputError
+from dsk_assets.privacy import evaluate as evaluating
 from dsk_assets.privacy import guarded
 from dsk_assets.privacy.analyser import Analyser
 from dsk_assets.privacy.entities import PRIORITY
@@ -87,6 +89,27 @@ def test_a_bad_line_is_named_by_number_only_and_holds_no_other(
     assert done == ([7, 7, "b"] if bad == GOOD else [7, "b"])
     assert BAD[bad] in str(caught.value)
     assert "170389" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["scan", "redact"])
+def test_a_file_is_not_written_into_itself(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text(GOOD + "\n", "utf-8")
+    with path.open("a") as out:
+        arguments = ["-m", "dsk_assets.cli", "privacy", name, str(path)]
+        done = subprocess.run(
+            [sys.executable, *arguments], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1 and "write to another file" in done.stderr
+    assert path.read_text("utf-8") == GOOD + "\n"
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    done = command("scan", stdin=f"\ufeff{GOOD}".encode())
+    assert (done.exit_code, json.loads(done.stdout)["id"]) == (0, 7)
+    path = tmp_path / "labelled.jsonl"
+    path.write_text(f"\ufeff{LABELLED}", "utf-8")
+    assert evaluate(path).documents == 1
 
 
 def test_many_bad_lines_are_counted() -> None:
@@ -196,6 +219,31 @@ def test_a_line_that_is_no_labelled_document_is_named_and_nothing_is_searched(
     assert "line 3 " in done.stderr and problem in done.stderr
     assert "line 1 " not in done.stderr and not done.stdout
     assert "Anne" not in done.stderr
+
+
+def test_a_set_that_is_empty_or_cannot_be_read_twice_is_refused(tmp_path: Path) -> None:
+    path, pipe = tmp_path / "labelled.jsonl", tmp_path / "pipe"
+    path.write_text("\n\n", "utf-8")
+    os.mkfifo(pipe)
+    for file, problem in ((path, "no labelled document"), (pipe, "read twice")):
+        with pytest.raises(InputError, match=problem):
+            evaluate(file)
+
+
+@pytest.mark.parametrize("other", ["{", ""])
+def test_a_set_that_changes_while_it_is_read_has_no_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    path = tmp_path / "labelled.jsonl"
+    path.write_text(f"{LABELLED}\n", "utf-8")
+
+    def then_changed(items: Iterator[object], *_: object, **named: object) -> Iterator[object]:
+        path.write_text(other, "utf-8")
+        return items
+
+    monkeypatch.setattr(evaluating, "track", then_changed)
+    with pytest.raises(InputError, match="changed"):
+        evaluate(path)
 
 
 def test_what_cannot_be_searched_is_counted_by_itself(tmp_path: Path) -> None:

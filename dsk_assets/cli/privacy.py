@@ -1,6 +1,8 @@
 """``dsk privacy …``: find and remove personal data in JSON lines, without Dagster or a lake."""
 
 import json
+import os
+import stat
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -20,12 +22,14 @@ def privacy() -> None:
 privacy.add_command(review)
 
 
+_LINES = click.File("r", encoding="utf-8-sig", errors="surrogateescape")
+
 UNSEARCHED = 3
 """Exit status where all lines were read and some texts could not be searched."""
 
 
 @privacy.command()
-@click.argument("file", type=click.File("r", encoding="utf-8", errors="surrogateescape"))
+@click.argument("file", type=_LINES)
 def scan(file: TextIO) -> None:
     """Find spans: read {"id", "text"} lines from FILE (- for standard input), write findings.
 
@@ -38,11 +42,12 @@ def scan(file: TextIO) -> None:
     """
     from dsk_assets.privacy.scan import scan_lines
 
+    _require_other_output(file)
     _write(scan_lines(file))
 
 
 @privacy.command()
-@click.argument("file", type=click.File("r", encoding="utf-8", errors="surrogateescape"))
+@click.argument("file", type=_LINES)
 def redact(file: TextIO) -> None:
     """Read {"id", "text"} lines from FILE (- for standard input), write them redacted.
 
@@ -53,7 +58,20 @@ def redact(file: TextIO) -> None:
     """
     from dsk_assets.privacy.scan import redact_lines
 
+    _require_other_output(file)
     _write(redact_lines(file))
+
+
+def _require_other_output(file: TextIO) -> None:
+    """Refuse to write into *file*, which a shell has then emptied or which would never end."""
+    try:
+        read, written = os.fstat(file.fileno()), os.fstat(sys.stdout.fileno())
+    except OSError:
+        return
+    if stat.S_ISREG(read.st_mode) and os.path.samestat(read, written):
+        raise click.ClickException(
+            f"{file.name} is also where the output goes — write to another file"
+        )
 
 
 def _write(found: Iterable[dict[str, Any]]) -> None:
@@ -98,8 +116,8 @@ def evaluate(labelled: Path | None, as_json: bool) -> None:
     """Score recall and leak by type and by group on a LABELLED set of JSON lines.
 
     Each line is {"text", "spans": [{"start", "end", "label", "group"?}], "decoys"?}: see
-    docs/privacy.md, which also names scripts that make such sets. Lines that are none are named,
-    and nothing is searched. A text on which the search fails, hangs or crashes is counted by
+    docs/privacy.md, which also names scripts that make such sets. Where lines are none they are
+    named, and nothing is searched. A text on which the search fails, hangs or crashes is counted by
     itself; the exit status is then 3. Without LABELLED, show the scores that were measured when
     this version was made, on the sets it carries and generates.
     """

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import termios
 import textwrap
@@ -33,6 +34,11 @@ GUIDE = (
     "Er der noget tilbage i det lyse stykke, der kan føre til en person, alene eller sammen med "
     "resten? I tvivl: l."
 )
+SMALL = (
+    "The passage does not fit into this terminal: enlarge it, then press a key (q: stop).\n"
+    "Stykket kan ikke være i terminalen: gør den større, og tryk på en tast (q: stop)."
+)
+WIDTH = 90
 
 
 @click.command()
@@ -48,8 +54,11 @@ def review(donation: str, role: str, passages: int) -> None:
     goes on where it stopped. When all passages have been read, the counts are recorded as
     filtering/review, with an upper bound (95 %) on leaks for each 100,000 words, and the gate on
     personal data judges by it in the next run. Names that the donation's policy keeps are no leaks.
+    Once the texts change, through another policy or recogniser, they are reviewed anew; once the
+    donation is withdrawn, nobody may read them.
     """
     from dsk_assets.consortium.policy import policy_for
+    from dsk_assets.evidence import sequencer
     from dsk_assets.evidence.catalog import Catalog
     from dsk_assets.lake.progress import shown
     from dsk_assets.privacy.review import Review
@@ -62,8 +71,17 @@ def review(donation: str, role: str, passages: int) -> None:
     settings = load_settings()
     policy = policy_for(settings.consortium, donation.split("@")[0]).personal_data
     kept = [one.name or f"all of type {one.entity}" for one in policy.keep]
+    catalog = Catalog(settings, run_id="dsk")
     with shown():
-        begun = Review(Catalog(settings, run_id="dsk"), donation, role, passages)
+        begun = Review(catalog, donation, role, passages)
+    if begun.anew:
+        click.confirm(
+            "The texts have changed since the review began: it begins again.\n"
+            "Teksterne er ændret, siden gennemgangen begyndte: den begynder forfra.\n"
+            "Go on / fortsæt?",
+            default=True,
+            abort=True,
+        )
     with _keyboard() as key:
         done = read(begun, key, lambda text: click.echo(text, nl=False), kept)
     if not done:
@@ -73,6 +91,7 @@ def review(donation: str, role: str, passages: int) -> None:
         )
         return
     bound = begun.finish().json("review.json")["bound"]
+    sequencer.append_new(catalog)
     click.echo(found(begun.position, begun.leaks, bound))
 
 
@@ -89,20 +108,26 @@ def found(passages: int, leaks: int, bound: float) -> str:
 def read(
     begun: "Review", key: Callable[[], str], write: Callable[[str], object], kept: list[str]
 ) -> bool:
-    """Show passage after passage until all are read (True) or the reader stops (False)."""
+    """Show passage after passage until all are read (True) or the reader stops (False).
+
+    One that the terminal cannot show whole waits for a larger one: half read is not read.
+    """
     write(ENTER)
     try:
         while begun.current is not None:
-            write(_page(begun, kept))
+            page = _page(begun, kept)
+            write(CLEAR + (page or SMALL))
             pressed = key()
+            if pressed in ("q", "Q"):
+                return False
+            if page is None:
+                continue
             if pressed in (" ", "\r", "\n"):
                 begun.answer(False)
             elif pressed in ("l", "L"):
                 begun.answer(True)
             elif pressed in ("u", "U"):
                 begun.undo()
-            elif pressed in ("q", "Q"):
-                return False
     except (KeyboardInterrupt, EOFError):
         return False
     finally:
@@ -112,7 +137,16 @@ def read(
 
 @contextmanager
 def _keyboard() -> Iterator[Callable[[], str]]:
-    """A function that waits for the next key, which is not shown."""
+    """A function that waits for the next key, which is not shown.
+
+    Whoever ends the process leaves the screen clean, and nobody puts it aside with text on it.
+    """
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    usual = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    usual[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal, termios.TCSADRAIN)
@@ -127,21 +161,41 @@ def _keyboard() -> Iterator[Callable[[], str]]:
         yield key
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
 
-def _page(begun: "Review", kept: list[str]) -> str:
+def _page(begun: "Review", kept: list[str]) -> str | None:
+    """The current passage with what stands round it; None where the terminal cannot hold it."""
     passage = begun.current
     assert passage is not None
-    width = min(90, shutil.get_terminal_size().columns)
-    parts = ((DIM, passage.before), (BOLD, passage.text), (DIM, passage.after))
-    shown = "\n\n".join(
-        f"{style}{textwrap.fill(_printable(text), width)}{PLAIN}" for style, text in parts
-    )
+    columns, rows = shutil.get_terminal_size()
+    width = min(WIDTH, columns)
     stays = f"May stay / må blive stående: {', '.join(kept)}\n" if kept else ""
-    return (
-        f"{CLEAR}{begun.position + 1} / {len(begun.sample.passages)}   ({passage.stratum})\n"
-        f"{GUIDE}\n{stays}\n{shown}\n\n{KEYS}\n"
+    head = (
+        f"{begun.position + 1} / {len(begun.sample.passages)}   ({passage.stratum})\n"
+        f"{GUIDE}\n{stays}"
     )
+    before, bright, after = (
+        textwrap.wrap(_printable(text), width)
+        for text in (passage.before, passage.text, passage.after)
+    )
+    room = rows - 1 - _height(head, columns) - _height(KEYS, columns) - len(bright) - 3
+    if room < 0:
+        return None
+    above = min(len(before), max(room // 2, room - len(after)))
+    lines = (before[len(before) - above :], bright, after[: room - above])
+    shown = "\n\n".join(
+        f"{style}{chr(10).join(part)}{PLAIN}"
+        for style, part in zip((DIM, BOLD, DIM), lines, strict=True)
+        if part
+    )
+    return f"{head}\n{shown}\n\n{KEYS}\n"
+
+
+def _height(text: str, columns: int) -> int:
+    """Rows that *text* takes where the terminal breaks its lines."""
+    return sum(max(1, -(-len(line) // columns)) for line in text.split("\n"))
 
 
 def _printable(text: str) -> str:

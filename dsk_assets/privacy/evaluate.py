@@ -140,16 +140,25 @@ def _percent(share: float | None) -> str:
 def evaluate(labelled: Path) -> Score:
     """The score of the JSON lines of *labelled*, searched in a process of its own as by ``scan``.
 
-    Raises :class:`InputError` before anything is searched where lines are no labelled documents:
-    it names them and what they lack, without a word of them.
+    Raises :class:`InputError` before anything is searched where there is no labelled document, or
+    lines are none: it names them and what they lack, without a word of them.
     """
-    problems = [problem for _, problem in _read(labelled) if problem]
+    if not labelled.is_file():
+        raise InputError(f"{labelled}: it is read twice, so a pipe will not do — save it as a file")
+    checked = [problem for _, problem in _read(labelled)]
+    problems = [problem for problem in checked if problem]
     if problems:
         named = "; ".join(problems[:_NAMED])
         others = f"; and {len(problems) - _NAMED} others" if len(problems) > _NAMED else ""
         raise InputError(f"{labelled}: {named}{others} — correct the file")
+    if not checked:
+        raise InputError(f"{labelled}: it holds no labelled document — see dsk privacy evaluate -h")
     outcome = Score()
-    for document, _ in track(_read(labelled), "evaluate", unit="documents"):
+    changed = InputError(f"{labelled}: it changed while it was read — start again")
+    read = track(_read(labelled), "evaluate", total=len(checked), unit="documents")
+    for document, problem in read:
+        if problem:
+            raise changed
         (treatment,) = guarded().treat([document["text"]], EVERYTHING)
         if treatment.reason is not None:
             outcome.unsearched += 1
@@ -159,12 +168,14 @@ def evaluate(labelled: Path) -> Score:
             for one in treatment.spans
         ]
         _judge(document, findings, outcome)
+    if outcome.documents + outcome.unsearched != len(checked):
+        raise changed
     return outcome
 
 
 def _read(labelled: Path) -> Iterator[tuple[dict[str, Any], str | None]]:
     """The documents of *labelled*, and what is wrong with the line where it is none."""
-    with labelled.open(encoding="utf-8", errors="surrogateescape") as lines:
+    with labelled.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for number, line in enumerate(lines, 1):
             if line.strip():
                 try:

@@ -17,22 +17,24 @@ from pathlib import Path
 from typing import Any
 
 from dsk_assets.consortium.policy import REVIEWERS
-from dsk_assets.errors import MissingInputError, SettingsError
+from dsk_assets.errors import MissingInputError, NotAdmittedError, SettingsError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.gates.approval import is_withdrawn
 from dsk_assets.gates.screening import REVIEW, REVIEW_FILE, reviewed_texts
 from dsk_assets.lake.progress import track
-from dsk_assets.lake.store import Zone
+from dsk_assets.lake.store import Zone, publish
 from dsk_assets.lake.tables import read_batches
 from dsk_assets.privacy.bounds import CONFIDENCE, Stratum, upper_bound
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 WORDS = 20
 PER = 100_000
 SHARES = {"digits": 0.15, "capitals": 0.55, "rest": 0.30}
 """Share of the sample that each stratum gets, as far as it has so many passages."""
 
-_WORD = re.compile(r"\S+")
 _PLACEHOLDER = re.compile(r"<[A-Z_]+(?:_\d+)?>")
+_WORD = re.compile(rf"(?:{_PLACEHOLDER.pattern}|\S){{1,40}}")
+"""A word; of a longer one, such as data without spaces, as much as counts as one."""
 _DIGITS = re.compile(r"\d(?:[ .\-/]?\d){5}")
 _CAPITAL = re.compile(r"(?<=[^\s.!?:;>\-•*])\s+[^\w\s]?(?=[^\W\d_])(\w)")
 
@@ -64,10 +66,10 @@ def draw(texts: Iterable[str], size: int, seed: str) -> Sample:
     words = 0
     for text in texts:
         places = [match.span() for match in _WORD.finditer(text)]
+        words += len(_PLACEHOLDER.sub(" ", text).split())
         for first in range(0, len(places), WORDS):
             last = min(first + WORDS, len(places)) - 1
             start, end = places[first][0], places[last][1]
-            words += len(_PLACEHOLDER.sub(" ", text[start:end]).split())
             stratum = _stratum(text, start, end)
             sizes[stratum] += 1
             rank, held = rng.random(), drawn[stratum]
@@ -114,12 +116,18 @@ def _allocated(sizes: Mapping[str, int], size: int) -> dict[str, int]:
     return numbers
 
 
+_BEGUN = ("documents", "version", "role", "size")
+"""What a review that goes on must have in common with the one that was begun."""
+
+
 class Review:
     """A review of the present texts of *donation*, begun now or gone on with.
 
-    *size* passages are to be read by somebody in *role*, a part played and not a name. Raises
-    :class:`SettingsError` for an unknown role or a size below one, and
-    :class:`~dsk_assets.errors.MissingInputError` before the donation has been searched.
+    *size* passages are to be read by somebody in *role*, a part played and not a name. One that was
+    begun goes on in the same role with the same size; ``anew`` says that texts have changed since,
+    so that it begins again. Raises :class:`SettingsError` for an unknown role, a size below one and
+    a review begun otherwise, :class:`~dsk_assets.errors.MissingInputError` before the donation has
+    been searched, and :class:`~dsk_assets.errors.NotAdmittedError` once it is withdrawn.
     """
 
     def __init__(self, catalog: Catalog, donation: str, role: str, size: int):
@@ -131,9 +139,10 @@ class Review:
         self._donation = donation
         self._role = role
         self._size = size
-        self._texts = reviewed_texts(catalog.require("filtering/personal_data", donation))
+        self._texts = _present(catalog, donation)
         self.sample = draw(_read(self._texts), size, self._texts.digest)
         self._path = catalog.settings.home.resolve() / "reviews" / f"{donation}.json"
+        self.anew = False
         self._read, self._leaks = self._begun()
         self._undone: bool | None = None
 
@@ -176,11 +185,17 @@ class Review:
     def finish(self) -> Snapshot:
         """Record what was counted as ``filtering/review``; the gate reads it.
 
-        Raises :class:`SettingsError` where passages are still to be read.
+        Raises :class:`SettingsError` where passages are still to be read, or the texts have changed
+        since; then nothing is recorded.
         """
         if self.current is not None:
             left = len(self.sample.passages) - self.position
             raise SettingsError(f"{left} passages are still to be read — go on with the review")
+        if _present(self._catalog, self._donation).digest != self._texts.digest:
+            raise SettingsError(
+                "the texts have changed since this review was opened, so its counts are not theirs "
+                "— review them anew"
+            )
         content = self.result()
 
         def produce(out: Output) -> None:
@@ -218,26 +233,50 @@ class Review:
         }
 
     def _begun(self) -> tuple[Counter[str], Counter[str]]:
-        """The counts of a review that was left, of these texts and this size; else none."""
+        """The counts of a review of these texts that was left; else none."""
         try:
             kept = json.loads(self._path.read_text("utf-8"))
+            documents, version, role, size = (kept[name] for name in _BEGUN)
+            read, leaks = Counter[str](kept["read"]), Counter[str](kept["leaks"])
         except FileNotFoundError:
             return Counter(), Counter()
-        if (kept["documents"], kept["size"]) != (self._texts.digest, self._size):
+        except (ValueError, KeyError, TypeError):
+            raise self._damaged() from None
+        if (documents, version) != (self._texts.digest, CODE_VERSION):
+            self.anew = True
             return Counter(), Counter()
-        return Counter(kept["read"]), Counter(kept["leaks"])
+        if (role, size) != (self._role, self._size):
+            raise SettingsError(
+                f"a review of these texts was begun, with {read.total()} passages read — go on "
+                f"with --role {role} --passages {size}, or delete {self._path} to begin again"
+            )
+        first = self.sample.passages[: read.total()]
+        if Counter(passage.stratum for passage in first) != +read or not leaks <= read:
+            raise self._damaged()
+        return read, leaks
+
+    def _damaged(self) -> SettingsError:
+        return SettingsError(f"{self._path} is damaged — delete it, and the review begins again")
 
     def _keep(self) -> None:
+        begun = (self._texts.digest, CODE_VERSION, self._role, self._size)
         kept = {
-            "documents": self._texts.digest,
-            "size": self._size,
+            **dict(zip(_BEGUN, begun, strict=True)),
             "read": dict(self._read),
             "leaks": dict(self._leaks),
         }
         self._path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self._path.with_suffix(".tmp")
         temporary.write_text(json.dumps(kept), "utf-8")
-        temporary.replace(self._path)
+        publish(temporary, self._path)
+
+
+def _present(catalog: Catalog, donation: str) -> Snapshot:
+    """The texts of *donation* to be read now."""
+    landing = catalog.latest("donations/landing", donation)
+    if landing is not None and is_withdrawn(catalog, landing):
+        raise NotAdmittedError(f"{donation} is withdrawn — nobody may read its text any more")
+    return reviewed_texts(catalog.require("filtering/personal_data", donation))
 
 
 def recorded(catalog: Catalog, donation: str) -> Snapshot:
