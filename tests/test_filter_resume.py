@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from dsk_assets.consortium.policy import LanguagePolicy, Policy, QualityPolicy
+from dsk_assets.errors import InputError
 from dsk_assets.filters import quality
 from dsk_assets.filters.run import inputs
 from dsk_assets.filters.run.run import DEFAULT_POLICY, filter_files
+from dsk_assets.filters.why import examples_in
 from dsk_assets.settings import PROJECT_ROOT
 from tests.dask_cluster import ENVIRONMENT, until
 from tests.filter_inputs import digests, document, rows, write_lines
@@ -171,6 +173,32 @@ def test_what_no_longer_belongs_is_removed(done: tuple[Path, Path]):
     filter_files([path], out.parent / "anew")
     assert digests(out) == digests(out.parent / "anew")
     assert len(results(out)) == len(results(out.parent / "anew"))
+
+
+@pytest.mark.parametrize("step", ["gather", "Memo.forget_others", "whole"])
+def test_a_killed_run_leaves_nothing_that_two_policies_decided(
+    done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, step: str
+):
+    path, out = done
+    same = digests(out)
+    other = Policy(name="both", version="1", language=LanguagePolicy(accept=("da", "en")))
+
+    class Killed(BaseException): ...
+
+    def end(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as ended, pytest.raises(Killed):
+        ended.setattr(f"dsk_assets.filters.run.run.{step}", end)
+        filter_files([path], out, other)
+    with pytest.raises(InputError, match="no results of a run that ended"):
+        examples_in(out)
+    left = digests(out)
+    assert not set(left.values()) & {same["decisions.parquet"], same["policy.json"]}
+    if step != "whole":  # killed before all was there
+        assert not [name for name in left if "/" in name]
+    filter_files([path], out)
+    assert digests(out) == same
 
 
 NIGHT = """

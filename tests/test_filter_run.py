@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,12 +99,20 @@ def _zst(path: Path, data: bytes) -> None:
     path.write_bytes(packer.compress(data[:3000]) + packer.compress(data[3000:]))
 
 
+def _pzstd(path: Path, data: bytes) -> None:
+    """As pzstd does: before each frame one to be skipped, which says how long it is."""
+    frames = [zstandard.ZstdCompressor().compress(some) for some in (data[:3000], data[3000:])]
+    path.write_bytes(
+        b"".join(struct.pack("<4sII", b"P*M\x18", 4, len(one)) + one for one in frames)
+    )
+
+
 def _parquet(path: Path, data: bytes) -> None:
     table = pa.Table.from_pylist([json.loads(line) for line in data.splitlines()])
     pq.write_table(table, path, row_group_size=17)
 
 
-@pytest.mark.parametrize("pack", [_gz, _zst, _parquet])
+@pytest.mark.parametrize("pack", [_gz, _zst, _pzstd, _parquet])
 def test_packed_and_parquet_files_give_the_same_tables(
     done: Path, tmp_path: Path, pack: Callable[[Path, bytes], None]
 ):
@@ -333,7 +342,7 @@ def test_dsk_why_explains_what_a_run_decided(tmp_path: Path):
     sets = tmp_path / "sets"
     sets.mkdir()
     asked = " ".join(DOCUMENTS[2]["text"].split()[20:40])
-    (sets / "exam.jsonl").write_text(json.dumps({"question": asked}))
+    (sets / "exam.jsonl").write_text(json.dumps({"question": asked, "answers": ["ja", "nej"]}))
     first = "\n".join(SENTENCES[:10])
     letter = {"id": "letter", "text": "\n".join([*SENTENCES[10:], first])}
     short = {"id": "short", "text": "Det er en kort besked, som ingen vil have noget imod at få."}
@@ -343,7 +352,9 @@ def test_dsk_why_explains_what_a_run_decided(tmp_path: Path):
         why_in(tmp_path, "letter")
     out = tmp_path / "out"
     path = write_lines(tmp_path / "in.jsonl", records)
-    filter_files([path], out, policy, evaluations=sets)
+    report = filter_files([path], out, policy, evaluations=sets)
+    assert "not looked for: 2 texts of the evaluation sets" in report.as_text()
+    assert filter_files([path], out, policy, evaluations=sets) == report
     told = {one["id"]: why_in(out, one["id"]) for one in records}
     assert f"Document a of {out} ({len(first)} characters): kept.\n" in told["a"]
     assert "most of it is in English." in told["doc-00009"]

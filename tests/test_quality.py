@@ -43,22 +43,18 @@ def reference_words(text: str) -> list[str]:
 
 
 def reference_duplicated(words: list[str], n: int) -> int:
-    """Characters in repeated n-grams as datatrove takes them, but seeing every n-gram."""
+    """Characters in repeated n-grams as datatrove 0.10.1 takes them."""
     seen = set()
-    later = []
-    for place in range(len(words) - n + 1):
+    place = characters = 0
+    while place <= len(words) - n:
         gram = tuple(words[place : place + n])
         if gram in seen:
-            later.append(place)
-        seen.add(gram)
-    covered: set[int] = set()
-    following = run = -1
-    for place in later:
-        run = 0 if place != following else run + 1
-        following = place + 1
-        if run % n == 0:
-            covered.update(range(place, place + n))
-    return sum(len(words[place]) for place in covered)
+            characters += len("".join(gram))
+            place += n
+        else:
+            seen.add(gram)
+            place += 1
+    return characters
 
 
 def reference_top(words: list[str], n: int) -> int:

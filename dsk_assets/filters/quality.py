@@ -14,7 +14,7 @@ from dsk_assets.lake.engine import Engine
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/quality"
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 COLUMNS: dict[str, pa.DataType] = {"doc_id": pa.string(), **dict.fromkeys(MEASURES, pa.float64())}
 SCHEMA = pa.schema(COLUMNS)
 

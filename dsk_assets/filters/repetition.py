@@ -6,7 +6,6 @@ first n - 1 words repeat, so each length looks only at the places that the one b
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from dsk_assets.filters.words import Ints, UInt64s, Words, among, mix
 
@@ -24,8 +23,9 @@ def repetition(words: Words, n_char: Ints) -> dict[str, Floats]:
     ``top_N_gram_char_share``: in the most frequent sequence of N words, spaces between them
     counted, where it occurs at least :data:`TOP_MIN_COUNT` times (of equally frequent ones, the
     longest). ``dup_N_gram_char_share``: in sequences of N words that occurred earlier in the
-    document, taken from left to right without overlap, as datatrove takes them: the published
-    thresholds were found with it.
+    document, taken from left to right: what follows one that is taken begins behind it, and what
+    begins within it does not count as having occurred. So datatrove takes them, with which the
+    published thresholds were found; only its words are others, as punctuation is one there.
     """
     measures = {}
     places = np.arange(len(words.hash), dtype=np.int64)
@@ -59,16 +59,16 @@ def _top(words: Words, n: int, places: Ints, hashes: UInt64s) -> Floats:
 
 
 def _duplicated(words: Words, n: int, places: Ints, hashes: UInt64s) -> Floats:
-    later = places[~pl.Series(hashes).is_first_distinct().to_numpy()]
-    breaks = np.diff(later, prepend=-2) != 1
-    index = np.arange(len(later))
-    run_start = np.maximum.accumulate(np.where(breaks, index, 0))
-    counted = later[(index - run_start) % n == 0]
-    edges = np.zeros(len(words.hash) + 1, np.int64)
-    np.add.at(edges, counted, 1)
-    np.add.at(edges, counted + n, -1)
-    covered = np.cumsum(edges[:-1]) > 0
-    chars = np.bincount(
-        words.document[covered], weights=words.chars[covered], minlength=words.documents
-    )
-    return chars.astype(np.float64)
+    taken, seen, free = [], set(), 0
+    for place, sequence in zip(places.tolist(), hashes.tolist(), strict=True):
+        if place < free:
+            continue
+        if sequence in seen:
+            taken.append(place)
+            free = place + n
+        seen.add(sequence)
+    starts = np.array(taken, np.int64)
+    ends = np.concatenate(([0], np.cumsum(words.chars)))
+    return np.bincount(
+        words.document[starts], weights=ends[starts + n] - ends[starts], minlength=words.documents
+    ).astype(np.float64)

@@ -1,8 +1,8 @@
 """The words of many documents as flat arrays, so that measures need no loop over documents.
 
-A word is a run of letters, combining marks, digits and underscores, in lower case: punctuation is
-no word, and a placeholder such as ``<DK_CPR>`` or ``<PERSON_1>`` is one. Words are known by a
-64-bit hash of their UTF-8 bytes that is the same on every machine and in every version.
+A word is a run of letters, combining marks, ASCII digits and underscores, in lower case:
+punctuation is no word, and a placeholder such as ``<DK_CPR>`` or ``<PERSON_1>`` is one. Words are
+known by a 64-bit hash of their UTF-8 bytes that is the same on every machine and in every version.
 """
 
 from collections.abc import Sequence

@@ -37,6 +37,12 @@ CODE_VERSION = "2"
 TAGGER = "dsk"
 """The name of the attributes in the Dolma layout."""
 
+DOCUMENTS, ATTRIBUTES = "documents", "attributes"
+"""The folders of the Dolma layout."""
+
+PACKED = ".work/packed"
+"""Where they lie until all in them is of one run."""
+
 Compression = Literal["zst", "gz"]
 
 
@@ -236,7 +242,7 @@ def _write_kept(
     lengths: list[int] = []
     name = f"{tagged.part.digest[:16]}.jsonl.{chain.compression}"
     with (
-        maker.file(f"documents/{name}") as path,
+        maker.file(f"{PACKED}/{DOCUMENTS}/{name}") as path,
         _packing(path, chain.compression) as out,
     ):
         at = 0
@@ -254,7 +260,7 @@ def _write_kept(
         tags = tags.with_columns(decided["n_cut"])
     tags = tags.filter(kept)
     with (
-        maker.file(f"attributes/{TAGGER}/{name}") as path,
+        maker.file(f"{PACKED}/{ATTRIBUTES}/{TAGGER}/{name}") as path,
         _packing(path, chain.compression) as out,
     ):
         for values, length in zip(tags.iter_rows(named=True), lengths, strict=True):

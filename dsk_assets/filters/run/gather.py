@@ -15,6 +15,7 @@ from dsk_assets.lake.tables import write_parquet
 
 ROW_GROUP = 65_536
 SPILL = ".work/spill"
+TABLES = ("attributes", "duplicates", "decisions", "cuts")
 
 _ATTRIBUTES: dict[str, pa.DataType] = {
     "id": pa.string(),

@@ -39,7 +39,9 @@ SCHEMA = pa.schema(_COLUMNS)
 _CHUNK = 1024 * 1024
 _BATCH = 4 * 1024 * 1024
 _ROWS = 128
-_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x50\x2a\x4d\x18": "zstd"}
+"""By the first bytes; the last are those of pzstd, which writes a skippable frame before each."""
+
 _PARQUET = b"PAR1"
 _MARK = b"\xef\xbb\xbf"
 

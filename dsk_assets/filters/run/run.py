@@ -19,11 +19,14 @@ from filelock import FileLock, Timeout
 
 from dsk_assets.consortium.policy import Policy
 from dsk_assets.errors import InputError
-from dsk_assets.filters.decontamination import evaluation_files
+from dsk_assets.filters import decontamination
+from dsk_assets.filters.decontamination import NGRAM_WORDS, evaluation_files, load_evaluations
 from dsk_assets.filters.join import Source, find_duplicates
 from dsk_assets.filters.ruleset import for_policy
 from dsk_assets.filters.run.chain import (
-    TAGGER,
+    ATTRIBUTES,
+    DOCUMENTS,
+    PACKED,
     Chain,
     Compression,
     Decided,
@@ -32,12 +35,12 @@ from dsk_assets.filters.run.chain import (
     read,
     tag,
 )
-from dsk_assets.filters.run.gather import SPILL, duplicate_ids, gather
+from dsk_assets.filters.run.gather import SPILL, TABLES, duplicate_ids, gather
 from dsk_assets.filters.run.inputs import Part, blocks, place, read_block
 from dsk_assets.filters.why import POLICY
 from dsk_assets.lake.digests import canonical_json, sha256_file, sha256_set
 from dsk_assets.lake.engine import Engine, map_parts
-from dsk_assets.lake.memo import RECEIPTS, RESULTS, Memo, whole
+from dsk_assets.lake.memo import RECEIPTS, RESULTS, Made, Memo, whole
 from dsk_assets.lake.progress import track
 
 WORK = ".work"
@@ -64,6 +67,8 @@ class Report:
     languages: dict[str, int]
     normalised: dict[str, int]
     """Changes that normalisation made to texts, by kind."""
+    evaluations_too_short: int
+    """Texts of the evaluation sets that have too few words to be looked for."""
 
     def as_text(self) -> str:
         """The report for people."""
@@ -81,6 +86,11 @@ class Report:
             lines.append(f"{self.characters_cut:,} characters cut out: lines that others have too")
         if any(self.normalised.values()):
             lines.append("changed by normalisation: " + _listed(self.normalised))
+        if self.evaluations_too_short:
+            lines.append(
+                f"not looked for: {self.evaluations_too_short:,} texts of the evaluation sets, "
+                f"which have fewer than {NGRAM_WORDS} words"
+            )
         return "\n".join(lines)
 
 
@@ -109,8 +119,11 @@ def filter_files(
       and ``n_cut``, the characters that were cut out of it
     - ``cuts.parquet``: ``id``, ``start``, ``end`` of the lines that were cut out of a kept document
       because ``survivor_id`` has them too, where the policy asks for that
-    - ``policy.json``: the policy; written last, and gone while the others are made anew
     - ``documents/`` and ``attributes/dsk/``: the kept documents in the layout of the Dolma toolkit
+    - ``policy.json``: the policy
+
+    All of them are gone while they are made anew, and ``policy.json`` is written last: what a
+    killed run leaves there was decided by one policy.
 
     Documents that have word sequences in common with the evaluation sets in the folder
     *evaluations* are dropped as the policy says.
@@ -133,6 +146,7 @@ def filter_files(
     known = (folder / RECEIPTS).exists()
     with _own(folder), engine.pool(preload="" if known else MODELS) as executor:
         memo = Memo(folder)
+        searched = [_searched(memo, evaluations, sets)] if evaluations else []
         chain = Chain(folder, policy, compression, evaluations, sets)
         reader = partial(read_block, folder=folder, policy=policy.normalisation)
         reading = map_parts(reader, pieces, executor)
@@ -141,7 +155,7 @@ def filter_files(
         _demand_unique(memo, parts, engine)
         tagging = map_parts(partial(tag, chain=chain), parts, executor)
         tagged = list(track(tagging, "tag", total=len(parts), unit="parts"))
-        (folder / POLICY).unlink(missing_ok=True)
+        _withdraw(folder)
         sources = (_source(one, memo, policy) for one in track(tagged, "duplicates", unit="parts"))
         with find_duplicates(sources, folder / SPILL, engine.workers) as duplicates:
             work = ((one, duplicates.of(n), duplicates.cuts_of(n)) for n, one in enumerate(tagged))
@@ -149,11 +163,31 @@ def filter_files(
             decided = list(track(deciding, "decide", total=len(parts), unit="parts"))
             gather(memo, decided, duplicates, engine.workers)
             clusters = duplicates.counts["clusters"]
+        kept = [made for one in decided for made in one.made]
+        memo.forget_others([*kept, *searched], (RECEIPTS, RESULTS, PACKED))
+        for name in (DOCUMENTS, ATTRIBUTES):
+            if (folder / PACKED / name).exists():
+                (folder / PACKED / name).rename(folder / name)
         with whole(folder / POLICY) as path:
             path.write_bytes(canonical_json(policy.model_dump(mode="json")))
-        kept = (made for one in decided for made in one.made)
-        memo.forget_others(kept, (RECEIPTS, RESULTS, "documents", f"attributes/{TAGGER}"))
-        return _report(len(paths), decided, memo, clusters)
+        too_short = sum(made.facts["short"] for made in searched)
+        return _report(len(paths), decided, memo, clusters, too_short)
+
+
+def _searched(memo: Memo, evaluations: Path, digest: str) -> Made:
+    """How many texts of the evaluation sets are too *short* to be looked for."""
+    key = {"evaluations": digest, "words": NGRAM_WORDS, "code": decontamination.CODE_VERSION}
+    return memo.recall(key, lambda _: {"short": load_evaluations(evaluations).short})
+
+
+def _withdraw(folder: Path) -> None:
+    """Take all results out of *folder*; the packed documents are kept for those that stay."""
+    for name in (POLICY, *(f"{table}.parquet" for table in TABLES)):
+        (folder / name).unlink(missing_ok=True)
+    for name in (DOCUMENTS, ATTRIBUTES):
+        if (folder / name).exists():
+            (folder / PACKED).mkdir(exist_ok=True)
+            (folder / name).rename(folder / PACKED / name)
 
 
 @contextmanager
@@ -207,7 +241,9 @@ def _source(tagged: Tagged, memo: Memo, policy: Policy) -> Source:
     return Source(memo.path(tagged.signature), kept, policy.duplicates)
 
 
-def _report(files: int, decided: Sequence[Decided], memo: Memo, clusters: int) -> Report:
+def _report(
+    files: int, decided: Sequence[Decided], memo: Memo, clusters: int, too_short: int
+) -> Report:
     kept = characters_kept = cut = 0
     dropped: Counter[str] = Counter()
     languages: Counter[str] = Counter()
@@ -234,6 +270,7 @@ def _report(files: int, decided: Sequence[Decided], memo: Memo, clusters: int) -
         dropped=_most_first(dropped),
         languages=_most_first(languages),
         normalised=_most_first(normalised),
+        evaluations_too_short=too_short,
     )
 
 
