@@ -250,6 +250,9 @@ def test_a_step_reads_what_the_order_says_without_the_steps_before(catalog: Cata
     assert np.array_equal(dataset(catalog, 32).batch(11), np.stack(expected))
 
 
+CARD = "---\nlicense: apache-2.0\n---\n"
+
+
 def base(catalog: Catalog, **change: Any) -> None:
     """Name the model in the consortium's folder ``models/base`` as base model."""
     named = {"name": "base", "folder": "models/base", "licence": "apache-2.0"}
@@ -262,6 +265,7 @@ def save_base(catalog: Catalog, source: Snapshot) -> None:
     """Copy the model of a checkpoint to the consortium's folder ``models/base``."""
     folder = catalog.settings.consortium / "models" / "base"
     folder.mkdir(parents=True)
+    (folder / "README.md").write_text(CARD)
     for file in source.files:
         if file.name.startswith("model/"):
             (folder / Path(file.name).name).write_bytes(source.path(file.name).read_bytes())
@@ -292,7 +296,7 @@ def test_a_base_model_that_was_changed_is_described_again(trained: Catalog, tmp_
         train(catalog, "1.0.0")
     first = base_model.base_model(catalog)
     assert base_model.base_model(catalog).statement_digest == first.statement_digest
-    (tmp_path / "consortium/models/base/README.md").write_text("changed")
+    (tmp_path / "consortium/models/base/README.md").write_text(f"{CARD}changed")
     assert base_model.base_model(catalog).digest != first.digest
 
 

@@ -15,13 +15,14 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_file, sha256_json, sha256_set, sha256_text
 from dsk_assets.lake.store import Zone
+from dsk_assets.training.base_licence import said_in
 from dsk_assets.training.config import BaseModelConfig, load_training
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 ASSET = "training/base_model"
 FILE = "base_model.json"
 
-DOWNLOADED = ["*.safetensors", "*.json", "LICENSE*", "NOTICE*", "README.md"]
+DOWNLOADED = ["*.safetensors", "*.json", "LICEN?E*", "NOTICE*", "COPYING*", "README.md"]
 """Files taken from the hub: no pickled weights and no code."""
 
 
@@ -31,8 +32,9 @@ def base_model(catalog: Catalog) -> Snapshot:
     ``base_model.json``: ``origin`` (``none: trained from scratch``, ``folder`` or ``hub``),
     ``name``, ``revision``, ``licence``, ``trainingDataKnown`` (yes, partly, no; null from
     scratch), ``digest`` of the model's folder and ``files`` with their digests. A model on the
-    hub is downloaded only when ``training.yaml`` names one, once. Raises
-    :class:`SettingsError` for a licence that breaks principle 1 and for a folder without a model.
+    hub is downloaded only when ``training.yaml`` names one, once. Count ``licence_said_in``: the
+    model's own files that say its licence. Raises :class:`SettingsError` for a licence that breaks
+    principle 1 or is not the one that the model's files say, and for a folder without a model.
     """
     config = load_training(catalog.settings.consortium).base_model
     if config is not None:
@@ -42,6 +44,9 @@ def base_model(catalog: Catalog) -> Snapshot:
         content = _description(catalog, config)
         out.json(FILE, content)
         out.count(files=len(content["files"]))
+        if config is not None:
+            files = said_in(_folder(catalog, config), config.name, licence(config))
+            out.count(licence_said_in=", ".join(files))
 
     return catalog.materialise(
         ASSET,
@@ -97,7 +102,7 @@ def notices(catalog: Catalog, described: Mapping[str, Any]) -> dict[str, Path]:
     named = {
         one["name"]: one["sha256"]
         for one in described["files"]
-        if one["name"].upper().startswith(("LICENSE", "LICENCE", "NOTICE"))
+        if one["name"].upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE"))
     }
     if not named:
         return {}

@@ -1,15 +1,20 @@
 """``training.yaml`` of the consortium's folder: what is trained, from what, and for how long."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from dsk_assets.consortium.policy import Section
 from dsk_assets.consortium.reading import read_config
 from dsk_assets.training.order import Division
 
 FILE = "training.yaml"
+
+
+def _as_written(value: object) -> object:
+    """YAML reads a plain yes or no as true or false."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 class ModelConfig(Section):
@@ -34,7 +39,7 @@ class BaseModelConfig(Section):
     name: str = Field(min_length=1)
     licence: str = Field(min_length=1)
     """SPDX identifier of the licence of its weights."""
-    training_data_known: Literal["yes", "partly", "no"]
+    training_data_known: Annotated[Literal["yes", "partly", "no"], BeforeValidator(_as_written)]
     """Whether its publisher says what it was trained on."""
     folder: str | None = None
     """Folder with config.json and safetensors, relative to the consortium's folder."""
