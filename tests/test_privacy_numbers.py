@@ -137,6 +137,12 @@ def test_the_century_table() -> None:
         "Skriv til info@example.org eller kontakt@example.dk",
         "Side 12-34, tabel 5.6, år 1999-2004, 37,5 grader",
         "Kom til Gyvelvej i 2024, hvor H.C. Andersens Boulevard krydser",
+        "Dåbsdag 2. februar 1980, død † 12.2.2020",
+        "Netmaske 255.255.255.0 på porten",
+        "I koden står @Override, @dataclass og @media (max-width: 600px)",
+        "Domstolens dom i sag C-131/12 og sagen 12-03-2019",
+        "Har du MitID? Login er nødvendigt, og brugernavn skal oplyses",
+        "En egn med 12 000 boliger; by: by, sal: 3, dør: åben",
     ],
 )
 def test_numbers_that_are_no_personal_data_are_left(text: str) -> None:
@@ -187,12 +193,55 @@ def test_numbers_that_are_no_personal_data_are_left(text: str) -> None:
         ("skriv anna@example . dk i dag", "anna@example . dk", "EMAIL_ADDRESS"),
         ("nummer 811218-9876 er svensk", "811218-9876", "FOREIGN_ID"),
         ("fødselsnummer 010190 12480", "010190 12480", "FOREIGN_ID"),
+        ("norsk fødselsnummer 010858 43219", "010858 43219", "FOREIGN_ID"),
+        ("hendes polske PESEL: 44051401359", "44051401359", "FOREIGN_ID"),
+        ("Steuer-ID 86 095 742 719", "86 095 742 719", "FOREIGN_ID"),
+        ("udlændingenummer 90-112-887-3", "90-112-887-3", "FOREIGN_ID"),
+        ("Pt. født 170348, gift", "170348", "DATE_OF_BIRTH"),
+        ("født 17031948 i byen", "17031948", "DATE_OF_BIRTH"),
+        ("Fød. dato 07 11 1962", "07 11 1962", "DATE_OF_BIRTH"),
+        ("født den 12te Oktober 1891", "12te Oktober 1891", "DATE_OF_BIRTH"),
+        ("født 4-V-1971", "4-V-1971", "DATE_OF_BIRTH"),
+        ("sygesikringskort 8020 8400 1122 3344 5566", "8020 8400 1122 3344 5566", "DK_HEALTH_CARD"),
+        ("MitID bruger-id: prøve_u58", "prøve_u58", "DK_MITID"),
+        ("passport no. 207418833", "207418833", "DK_PASSPORT"),
+        ("dom i sag B-1182-14", "B-1182-14", "CASE_NUMBER"),
+        ("sag BS 7-1183/2018 i byretten", "BS 7-1183/2018", "CASE_NUMBER"),
+        ("se BS-1234/2023-OLR", "BS-1234/2023-OLR", "CASE_NUMBER"),
+        ("styrelsens sag 2016-633-09881", "2016-633-09881", "CASE_NUMBER"),
+        ("0700-73112-00213-17 er lukket", "0700-73112-00213-17", "CASE_NUMBER"),
+        ("Kundenummer 887 221 04", "887 221 04", "PERSON_ID"),
+        ("ring på 6 7 8 8 9 9 1 3", "6 7 8 8 9 9 1 3", "PHONE_NUMBER"),
+        ("TLF. 67 O8 l1 44", "67 O8 l1 44", "PHONE_NUMBER"),
+        ("i Tyskland 0049 30 901820", "0049 30 901820", "PHONE_NUMBER"),
+        ("postnr=8960 Randers SØ", "8960 Randers SØ", "ADDRESS"),
+        ("fra 192.0.2.17:8080 i dag", "192.0.2.17:8080", "IP_ADDRESS"),
+        ("lat=55.403756 lon=10.402370", "55.403756", "GEO"),
+        ("discord: prøve#4417", "prøve#4417", "USER_HANDLE"),
+        ("UNI-login kari38k2", "kari38k2", "USER_HANDLE"),
+        ("auth failed for pjens from 192.0.2.17", "pjens", "USER_HANDLE"),
+        ("@prøve_r @lise.mh så I det", "@lise.mh", "USER_HANDLE"),
+        ("https://twitter.com/annab/status/1004", "twitter.com/annab/status/1004", "URL_PERSONAL"),
     ],
 )
 def test_structured_identifiers_are_found_whole(text: str, value: str, entity: str) -> None:
     assert covered(text, value)
     if entity != "FOREIGN_ID":
         assert entity in types(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vejnavn: Gl. Prøvevej, husnr.: 71, etage: 2, dør: th, postnr.: 1850, by: Ry",
+        '{"vejnavn": "Prøvetoften", "husnr": "71", "postnr": "8680", "by": "Ry"}',
+        "<vejnavn>Prøvetoften</vejnavn><husnr>71</husnr><postnr>8680</postnr><by>Ry</by>",
+    ],
+)
+def test_an_address_in_labelled_parts_is_found_part_by_part(text: str) -> None:
+    for value in ("71", "Ry", "50" if "1850" in text else "8680"):
+        assert covered(text, value)
+    assert types("Sal: 3, dør: åben") == set()
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,14 @@ _LABELLED = re.compile(
     rf"(?i:adresse|bopæl|bor på|boende|bor i|flyttet til|leveres til|sendt til)\W{{1,3}}"
     rf"(?P<all>(?!Stk)(?:{_CAP}{_GAP}){{1,4}}{_NUMBER}(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?)"
 )
+_FIELD = re.compile(
+    r"(?<![^\W_])(?i:(?P<post>postn(?:umme)?r|post_?(?:nr|by))|(?P<street>vejnavn|gade(?:navn)?|vej)"
+    r"|husn(?:umme)?r|etage|sal|dør|postdistrikt|by(?:navn)?)\.?[\"'’]?\s?[:=>]\s?[\"'’]?"
+    r"(?P<v>[^\W_][^\n,;:=<>\"|]{0,40})"
+)
+"""One part of an address with its label: ``husnr.: 71``, ``"postnr": "1850"``, ``<by>Ry</by>``."""
+_BETWEEN = 16
+"""Characters between such fields that belong together, at most."""
 _LABELS = ("adresse", "bopæl", "bor på", "boende", "bor i", "flyttet til", "leveres", "sendt til")
 _POST = re.compile(rf"(?<![\w.,/-])(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN})")
 _HOUSE = re.compile(r"[^\W\d_][ \n](?:nr\. ?)?[1-9]")
@@ -60,7 +68,7 @@ class AddressDkRecognizer(DanishRecognizer):
     Source: danmarksadresser.dk, "Regler og vejledning: adresser". A street without a number is
     a place, not an address. A post code with a town alone is taken when the town is a Danish
     post town; one that looks like a year (1900 to 2099) only in Copenhagen or after a word such
-    as *bor*.
+    as *bor*. Parts with labels (``vejnavn: …, husnr.: 7``) are taken where two stand in a row.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("ADDRESS",)
@@ -68,6 +76,7 @@ class AddressDkRecognizer(DanishRecognizer):
         rf"(?i)(?:{_SURE}|{_MORE})\s(?:nr\. ?)?[1-9]",
         rf"(?i)[1-9]\d{{3}}\s(?:{_FIRST_WORDS})",
         r"\d[^\d]{0,30},[^\d]{0,60}[1-9]\d{3}[ \n][^\d\s]",
+        r"(?i)(?:postn(?:umme)?r|post_?nr|post_?by|vejnavn|gade|vej)(?:navn)?\.?[\"']?\s?[:=>]",
         rf"(?i)(?:{'|'.join(_LABELS)})[^\w][\s\S]{{0,300}}[1-9]",
     )
     BEFORE: ClassVar[int] = 180
@@ -91,14 +100,30 @@ class AddressDkRecognizer(DanishRecognizer):
             capital = match["town"].lower().startswith(("københavn", "frederiksberg"))
             if known and (not year or capital or explained(text, match.start(), _PLACE, None, 25)):
                 yield Hit("ADDRESS", match.start(), end, 0.7)
+        for field in _fields(text):
+            yield Hit("ADDRESS", field.start("v"), field.end("v"), 0.7)
         for cell in cells(text):
             value = text[cell.start : cell.end]
             if value.strip() and _HEADING.search(cell.heading) and "@" not in value:
                 yield Hit("ADDRESS", cell.start, cell.end, 0.7)
 
 
+def _fields(text: str) -> Iterator[re.Match[str]]:
+    """Labelled parts of addresses, two or more in a row, one a street or a post code."""
+    row: list[re.Match[str]] = []
+    for field in (*_FIELD.finditer(text), None):
+        if row and (field is None or field.start() - row[-1].end() > _BETWEEN):
+            if len(row) > 1 and any(part["post"] or part["street"] for part in row):
+                yield from row
+            row = []
+        if field is not None:
+            row.append(field)
+
+
 def _is_town(words: str) -> bool:
-    return re.sub(r"\s+", " ", words).strip(" .").lower() in cities() or bool(
+    plain = re.sub(r"\s+", " ", words).strip(" .")
+    district = re.fullmatch(r"(.+) (?:[NS][VØ]|[CKNSVØ])", plain)
+    return (district[1] if district else plain).lower() in cities() or bool(
         re.fullmatch(
             r"(?i)(københavn|frederiksberg|odense|aarhus|århus|aalborg)(\s[A-ZØ]{1,2})?", words
         )

@@ -7,14 +7,26 @@ from typing import ClassVar
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.checks import is_date, passes_luhn
 
+_FOREIGN_STEMS = (
+    *("henkilötunnus", "kennitala", "norsk fødselsnummer", "svensk personnummer", "steuer-id"),
+    *("steuernummer", "isikukood", "asmens kodas", "personas kods", "codice fiscale"),
+    *("rodné číslo", "national insurance number", "social security number", "burgerservicenummer"),
+)
+_FOREIGN_SHORT = ("PESEL", "BSN", "EGN", "CNP", "NIE", "DNI", "SSN", "NINO", "INSZ", "P-tal")
+"""What states call the numbers of their residents (European Commission, "TIN by country")."""
 _AFTER_WORD = (
-    ("DK_PASSPORT", ("pas",), r"\bpas(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?", r"[A-Z]?\d{7,9}"),
+    (
+        "DK_PASSPORT",
+        ("pas",),
+        r"\bpass?(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?",
+        r"[A-Z]{0,2}\d{7,9}|\d{3}(?: \d{3}){2}",
+    ),
     ("DK_DRIVING_LICENCE", ("kørekort",), r"kørekort[^\n\d]{0,25}?", r"\d{8}|\d\d(?: \d\d){3}"),
     (
         "DK_HEALTH_CARD",
         ("sundhedskort", "sygesikring", "gule kort", "gul kort", "gulekort", "gulkort"),
         r"(?:sundhedskort|sygesikrings\w*|gule? kort)[^\n]{0,30}?",
-        r"\d{8,20}",
+        r"\d(?: ?\d){7,19}",
     ),
     (
         "DK_MITID",
@@ -23,11 +35,24 @@ _AFTER_WORD = (
         r"(?:[A-Z]?\d{3}-\d{3}-\d{3}|\d{4}-?\d{4,8}(?:-\d{4})?|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})",
     ),
     (
+        "DK_MITID",
+        ("mitid", "nemid"),
+        r"(?:mitid|nemid)[- ]?(?:bruger-?(?:id|navn)|id)(?: er|:|=)+ ?",
+        r"[^\W_][\w.-]{3,46}[^\W_]",
+    ),
+    (
         "FOREIGN_ID",
         ("opholds", "udlændinge", "id-kort", "idkort", "nationalt id"),
         r"(?:opholds(?:kort|tilladelse)|udlændinge-?(?:nr|nummer|id)|id-?kort|nationalt id)"
         r"[^\n\d]{0,25}?",
-        r"[A-Z]{0,3}\d{6,12}|\d\d(?:-\d\d){4}",
+        r"[A-Z]{0,3}\d{6,12}|\d\d\d?(?:-\d{1,3}){3,4}",
+    ),
+    (
+        "FOREIGN_ID",
+        (*_FOREIGN_STEMS, *map(str.lower, _FOREIGN_SHORT)),
+        rf"\b(?:{'|'.join(_FOREIGN_STEMS)}|(?-i:{'|'.join(_FOREIGN_SHORT)})\b)[^\n\d]{{0,25}}?",
+        r"[A-Z]{0,3}-?\d(?:[ .+-]?\d){4,11}(?:[ -]?[A-Z]|[-+A]\d{3}[0-9A-Z])?"
+        r"|[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]",
     ),
 )
 _WORDED = tuple(
@@ -54,6 +79,7 @@ class DocumentNumberRecognizer(DanishRecognizer):
     and eight digits are what documents show, and the word decides. Swedish (Luhn), Norwegian
     (two modulus-11 digits, 0.8 % of random numbers) and Finnish numbers (one of 31 characters)
     are checked; the Swedish one needs an explaining word beside it, or its twelve-digit form.
+    After what a state calls its numbers (*PESEL*, *henkilötunnus*) any number will do.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = (
@@ -64,9 +90,11 @@ class DocumentNumberRecognizer(DanishRecognizer):
         "FOREIGN_ID",
     )
     ANCHORS: ClassVar[tuple[str, ...]] = (
-        r"(?i)(?:pas(?:kopi|port|nr|nummer)?[^\w]|kørekort|sundhedskort|sygesikring|gule? kort"
+        r"(?i)(?:pass?(?:kopi|port|nr|nummer)?[^\w]|kørekort|sundhedskort|sygesikring|gule? kort"
         r"|opholds|udlændinge|id-?kort|nationalt id)[^\n]{0,70}\d\d",
         r"(?i)mitid|nemid",
+        rf"(?i)(?:{'|'.join(_FOREIGN_STEMS)})[^\n]{{0,30}}\d",
+        rf"(?:{'|'.join(_FOREIGN_SHORT)})[^\n]{{0,30}}\d",
         r"\d{6,8}[-+]?\d{4}",
         r"\d{6} ?\d{5}",
         r"\d{6}[-+A-FU-Y]\d{3}[0-9A-Y]",

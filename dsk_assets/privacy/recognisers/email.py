@@ -16,7 +16,7 @@ _SPACED = (
 """A part of a domain after a full stop with spaces round it: ``example . dk``."""
 _SPACED_END = re.compile(rf"(?:{_SPACED})+")
 _HIDDEN = re.compile(
-    rf"(?<![\w.+-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?"
+    rf"(?<![\w.+@-])({_LOCAL})(?: ?[\[({{]\s?(?:at|a|snabel-?a|@)\s?[\])}}] ?"
     r"| snabel-?a | at | @ ?|@ )"
     r"([^\W_][\w-]*(?:(?:\.| ?[\[({]?(?:dot|punktum|prik)[\])}]? ?)[^\W_][\w-]*"
     rf"|{_SPACED}){{1,4}})(?![\w-])",

@@ -12,23 +12,47 @@ from dsk_assets.privacy.recognisers.tables import cells
 _AT = re.compile(r"(?<![\w@.+-])@[A-Za-z](?:[\w.]{1,28}\w)(?!@)")
 _LABELLED = re.compile(
     r"(?<!\w)(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
-    r"|discord|gamertag|profilnavn|nick(?:name)?)\s?[:=]\s?(?P<v>[^\W_][\w.@-]{1,38}\w)",
+    r"|discord|steam|twitch|telegram|xbox|psn|gamertag|profilnavn|nick(?:name)?)\s?[:=]\s?"
+    r"(?P<v>[^\W_][\w.@-]{1,38}\w(?:#\d{4}(?!\d))?)",
     re.IGNORECASE,
 )
 _SPOKEN = re.compile(
     r"\b[Bb]ruger(?:en|navnet)? (?P<v>[a-z][a-z-]*[\d._][\w.-]*\w)(?=[ ,.]|$)", re.MULTILINE
 )
+_ACCOUNT = re.compile(
+    r"(?<!\w)(?:brugernavn(?:et)?|(?:uni-?)?login|logon|user|snap(?:chat)?|insta(?:gram)?|discord)"
+    r"(?: er| hedder)? (?P<v>(?=[a-z._-]*[\d._][\w.-]*\w)[a-z][\w.-]{1,38}\w)(?=[ ,.)]|$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Without a colon only a name with a digit, dot or underscore."""
+_LOGGED = re.compile(
+    r"(?<!\w)for (?:(?:invalid|illegal) )?(?:user )?(?P<v>[a-z][\w.-]{1,30}) from "
+    r"(?=[\da-f]{1,4}[.:])"
+)
+"""As OpenSSH writes a login down: ``Failed password for invalid user NAME from ADDRESS``."""
 _ACCOUNTS = (
     *("bruger", "user", "login", "skype", "snap", "insta", "discord", "gamertag"),
-    *("profilnavn", "nick"),
+    *("profilnavn", "nick", "steam", "twitch", "telegram", "xbox", "psn", "logon"),
 )
 _SPEAKER = re.compile(r"(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
+_CODE = frozenset(
+    (
+        *("media", "import", "charset", "font-face", "keyframes", "supports", "page", "namespace"),
+        *("layer", "container", "Override", "Deprecated", "SuppressWarnings", "SafeVarargs"),
+        *("FunctionalInterface", "Test", "Before", "After", "Autowired", "Bean", "Component"),
+        *("Service", "Repository", "Entity", "Table", "Column", "Id", "Nullable", "NotNull"),
+        *("property", "staticmethod", "classmethod", "dataclass", "abstractmethod", "pytest"),
+        *("param", "return", "returns", "throws", "exception", "see", "since", "deprecated"),
+    )
+)
+"""Rules of CSS (W3C), annotations of Java, decorators of Python and tags of Javadoc."""
 _PERSONAL_URL = re.compile(
-    r"(?<![\w@])(?:https?://)?(?:[\w-]+\.)?(?:facebook\.com/(?!events|groups|sharer|pages)"
+    r"(?:(?<![\w@])(?:https?://)?(?:[\w-]+\.)?(?:facebook\.com/(?!events|groups|sharer|pages)"
     r"|linkedin\.com/in/|instagram\.com/|twitter\.com/|(?<![\w])x\.com/|tiktok\.com/@"
     r"|github\.com/|youtube\.com/@|snapchat\.com/add/|(?:[\w-]+\.)+[a-z]{2,}/~)[\w.%-]{2,60}"
     r"|https?://[\w.-]+/(?:[\w-]+/){0,3}(?:medarbejdere?|ansatte?|profil(?:er)?|personer?|people"
-    r"|staff|users?|brugere?|authors?|forfattere?)/[^\W\d_]{2,}(?:[-_.][^\W\d_]{2,}){1,4}",
+    r"|staff|users?|brugere?|authors?|forfattere?)/[^\W\d_]{2,}(?:[-_.][^\W\d_]{2,}){1,4})"
+    r"(?:[/?#][\w.%~/?=&#@:+-]{0,200}[\w/])?",
     re.IGNORECASE,
 )
 _SITES = (
@@ -51,7 +75,9 @@ class HandleUrlRecognizer(DanishRecognizer):
     ANCHORS: ClassVar[tuple[str, ...]] = (
         r"@[A-Za-z]",
         r"(?i)(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
-        r"|discord|gamertag|profilnavn|nick(?:name)?)\s?[:=]",
+        r"|discord|steam|twitch|telegram|xbox|psn|gamertag|profilnavn|nick(?:name)?)\s?[:=]",
+        r"(?i)(?:brugernavn(?:et)?|login|logon|user|snap|snapchat|insta|instagram|discord) ",
+        r" from [0-9a-f]{1,4}[.:]",
         r"[Bb]ruger(?:en|navnet)? [a-z][^ \n]*[0-9._]",
         r"(?:^|\n)[a-z][^A-ZÆØÅ\s:]{1,30}:(?:[ \n]|$)",
         r"(?:^|\n)[a-zA-Z][^\s:]*[0-9._][^\s:]*:(?:[ \n]|$)",
@@ -66,8 +92,14 @@ class HandleUrlRecognizer(DanishRecognizer):
         lower = text.lower()
         if "@" in text:
             for match in _AT.finditer(text):
-                yield Hit("USER_HANDLE", match.start(), match.end(), 0.7)
-        for pattern, words in ((_LABELLED, _ACCOUNTS), (_SPOKEN, ("bruger",))):
+                if match.group()[1:] not in _CODE:
+                    yield Hit("USER_HANDLE", match.start(), match.end(), 0.7)
+        for pattern, words in (
+            (_LABELLED, _ACCOUNTS),
+            (_ACCOUNT, _ACCOUNTS),
+            (_SPOKEN, ("bruger",)),
+            (_LOGGED, (" from ",)),
+        ):
             if any(word in lower for word in words):
                 for match in pattern.finditer(text):
                     yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.7)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 
-_V4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+_V4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}(?:\.\d{1,3}){3}(?![\w]|\.\d)(?::\d{2,5}(?![\w:]))?")
 _V6 = re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])")
 _MAC = re.compile(
     r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w])"
@@ -26,6 +26,11 @@ _DEGREES = re.compile(
 _GEO = re.compile(
     r"5(?<![\d.,]5)[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
 )
+_LABELLED_GEO = re.compile(
+    r"(?<![^\W_])(?:lat(?:itude)?|lon(?:g(?:itude)?)?|lng|bredde(?:grad)?|længde(?:grad)?)"
+    r"[\"']?\s?[:=]\s?[\"']?(?P<v>-?\d{1,3}[.,]\d{4,15})(?!\d)",
+    re.IGNORECASE,
+)
 _IP = re.compile(r"\bip\b|ip-|adresse|login|log\b|klient|host|server", re.IGNORECASE)
 _VERSION = re.compile(
     r"\bring|tlf|telefon|mobil|version|udgave|\bv\.?$|release|opdater|§|afsnit|punkt|pkt",
@@ -37,9 +42,9 @@ class NetworkIdRecognizer(DanishRecognizer):
     """IP addresses (RFC 791, RFC 4291), MAC addresses (IEEE 802) and coordinates in Denmark.
 
     An IP address is personal data when someone can tie it to a person (Court of Justice,
-    C-582/14 Breyer). Loopback and unspecified addresses lead to nobody. Four numbers after
-    *version* are a version. Coordinates need four decimals (about ten metres), or minutes with
-    seconds or two decimals.
+    C-582/14 Breyer). Loopback and unspecified addresses and netmasks lead to nobody. Four numbers
+    after *version* are a version. Coordinates need four decimals (about ten metres), or minutes
+    with seconds or two decimals.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IP_ADDRESS", "MAC", "GEO")
@@ -49,6 +54,7 @@ class NetworkIdRecognizer(DanishRecognizer):
         r"(?i)[0-9a-f]{2}-[0-9a-f]{2}-[0-9a-f]{2}-",
         r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}",
         r"5[4-7]\.\d{4}",
+        r"(?i)(?:lat|lon|lng|bredde|længde)[a-z\"']{0,10}\s?[:=]",
         r"5[4-7]\s?°",
     )
 
@@ -65,6 +71,8 @@ class NetworkIdRecognizer(DanishRecognizer):
             yield Hit("MAC", match.start(), match.end(), 0.9)
         for match in _DOTTED_MAC.finditer(text) if text.count(".") > 1 else ():
             yield Hit("MAC", match.start(), match.end(), 0.8)
+        for match in _LABELLED_GEO.finditer(text):
+            yield Hit("GEO", match.start("v"), match.end("v"), 0.7)
         for pattern in (_GEO, _DEGREES) if "°" in text else (_GEO,):
             for match in pattern.finditer(text):
                 yield Hit("GEO", match.start(), match.end(), 0.7)
@@ -72,7 +80,8 @@ class NetworkIdRecognizer(DanishRecognizer):
 
 def _leads_somewhere(value: str) -> bool:
     try:
-        address = ipaddress.ip_address(value)
+        address = ipaddress.ip_address(value.partition(":")[0] if "." in value else value)
     except ValueError:
         return False
-    return not (address.is_loopback or address.is_unspecified)
+    netmask = value.startswith("255.")
+    return not (address.is_loopback or address.is_unspecified or netmask)

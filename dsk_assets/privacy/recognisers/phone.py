@@ -27,6 +27,12 @@ _DANISH = re.compile(
     rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d)"
 )
 _EIGHT = r"[2-9]\d(?:[ .]?\d\d){3}|[2-9]\d{3} \d{4}|[2-9]\d\d \d\d \d{3}"
+_SPACED = re.compile(r"(?<![\w+])(?<!\d[ .,/:-])[2-9](?: \d){7}(?![^\W_]| ?\d)")
+_MISREAD = re.compile(
+    r"(?i:tlf|telefo|mobil|\bmob\b|\bring|\bsms)[^\n\d]{0,20}?(?<![^\W_])"
+    r"(?P<v>[2-9OolISBZ][\dOolISB](?:[ .]?[\dOoIlSBZ]{2}){3})(?![^\W_])"
+)
+"""Eight digits, some of them read as letters by a scanner, after a word for a telephone."""
 _JOINED = re.compile(
     rf"(?<![\w+])(?<!\d[ .,/:-])(?:{_EIGHT})(?: ?/ ?(?:{_EIGHT}))+(?![^\W_]|[ ./-]?\d)"
 )
@@ -47,13 +53,17 @@ class PhoneDkRecognizer(DanishRecognizer):
     eight-digit strings and 44 % of dates written YYYYMMDD are numbers that could be in use. So
     eight digits together need a country code, an explaining word or a name right before them;
     digits in groups need only that no other word (*CVR*, *ordrenummer*) explains them. Two numbers
-    may be joined by a slash. The
+    may be joined by a slash; eight single digits, or letters that a scanner took for digits, need a
+    word for a telephone. The
     series 70, 80 and 90 belong to companies and services, and are kept unless a name stands
     before them. In a table the heading of the column explains.
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
-    ANCHORS: ClassVar[tuple[str, ...]] = (r"[2-9]\d(?:[ ./\n-]?\d){6}",)
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"[2-9](?:[ ./\n-]?\d){7}",
+        r"(?i)(?:tlf|telefo|mobil|mob[. :]|ring|sms)[^\n]{0,30}\d",
+    )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
     def find(self, text: str) -> Iterator[Hit]:
@@ -62,6 +72,12 @@ class PhoneDkRecognizer(DanishRecognizer):
             score = self._score(text, match)
             if score:
                 yield Hit("PHONE_NUMBER", match.start(), match.end(), score)
+        for match in _SPACED.finditer(text):
+            if explained(text, match.start(), _POSITIVE, _NEGATIVE, 40) == 1:
+                yield Hit("PHONE_NUMBER", match.start(), match.end(), 0.8)
+        for match in _MISREAD.finditer(text):
+            if sum(c.isdigit() for c in match["v"]) in range(4, 8):
+                yield Hit("PHONE_NUMBER", match.start("v"), match.end("v"), 0.7)
         for match in _JOINED.finditer(text):
             near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
             spaced = " " in match.group().replace(" / ", "/")
@@ -100,5 +116,6 @@ class PhoneForeignRecognizer(DanishRecognizer):
             digits = len(re.sub(r"\D", "", match.group()))
             plus = match.group().startswith("+")
             near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
-            if 8 <= digits <= 15 and (near == 1 or (plus and near == 0)):
+            grouped = plus or " " in match.group()
+            if 8 <= digits <= 15 and (near == 1 or (grouped and near == 0)):
                 yield Hit("PHONE_NUMBER", match.start(), match.end(), 0.8)

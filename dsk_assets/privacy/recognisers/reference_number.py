@@ -11,13 +11,15 @@ _NUMBER = r"[- _]?(?:n(?:umme)?r(?:et)?\b\.?|no\b\.?|id(?:'et)?\b|nummeret)"
 _PERSONS = (
     *("kunde", "medlem", "medarbejder", "personale", "løn", "police", "studie", "elev", "patient"),
     *("borger", "abonnement", "låner", "lejer", "forsikrings", "spiller", "donor", "klient"),
-    *("ansat", "tjeneste", "kursist", "bruger", "beboer", "deltager"),
+    *("ansat", "tjeneste", "kursist", "bruger", "beboer", "deltager", "rejsekort", "lånekort"),
 )
 _PERSON = rf"(?:{'|'.join(_PERSONS)})s?"
 _CASE = r"(?:sags?|journal|skade|klage|straffe|anmeldelses?|rets|ticket|ærende|j\.?|akt)"
 _LINK = r"(?: er| lyder(?: på)?| på|:|=|#|\)|\.){0,2}[ \n]{0,2}(?:#|nr\.? ?)?"
+_GROUPS = r"(?: \d{1,4}(?![\w.,:/-]?\d| ?(?:kr|dkk|,-|stk|år)|\w)){0,4}"
+"""Further digits of a number written in groups, no date, time or amount."""
 _PERSON_ID = re.compile(
-    rf"(?<![^\W_]){_PERSON}{_NUMBER}{_LINK}(?P<v>(?=[\w-]{{0,8}}\d\d)[A-Z]{{0,4}}-?\d[\dA-Z-]{{2,15}})(?!\w)",
+    rf"(?<![^\W_]){_PERSON}{_NUMBER}{_LINK}(?P<v>(?=[\w-]{{0,8}}\d\d)[A-Z]{{0,4}}-?\d[\dA-Z-]{{2,15}}{_GROUPS})(?!\w)",
     re.IGNORECASE,
 )
 _CASE_NUMBER = re.compile(
@@ -28,11 +30,19 @@ _CASE_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _CASE_SLASHED = re.compile(
-    r"(?<![^\W_])(?:sag|sagen|journal) (?P<v>\d[\d.-]{0,9}/\d{2,6})(?![\w/])", re.IGNORECASE
+    r"(?<![^\W_])(?:sag|sagen|journal)(?: nr\.?)? "
+    r"(?P<v>(?![CTF]-\d{1,4}/\d\d)(?:[A-ZÆØÅ]{1,3}[- ]){0,2}\d(?=[\d.]{0,9}[/-])[\d./-]{3,24}\d"
+    r"(?:-[A-ZÆØÅ]{2,4})?)(?![\w/])",
+    re.IGNORECASE,
 )
+"""As courts and authorities number: *sag 12/3456*, *B-1182-14*, *BS 7-1183/2018*; cases of the
+Court of Justice (*C-131/12*) are published under their parties' names."""
+_DATE = re.compile(r"\d{1,2}[-./]\d{1,2}[-./]\d{2,4}|\d{4}-\d\d-\d\d|\d{4}[-/]\d{2,4}")
 _KL = re.compile(
-    r"(?<![\w.])(?:\d\d\.\d\d\.\d\d-[A-Z]\d\d-\d{1,6}-\d\d|[A-Z]{3,4}-20\d\d-\d{4,6})(?![\w-])"
+    r"(?<![\w.])(?:\d\d\.\d\d\.\d\d-[A-Z]\d\d-\d{1,6}-\d\d|[A-Z]{3,4}-20\d\d-\d{4,6}"
+    r"|[BS]S-\d{3,6}/20\d\d-[A-ZÆØÅ]{3}|\d{4}-\d{5}-\d{5}-\d\d)(?![\w-])"
 )
+"""KL's plan, municipal and court systems (*BS-1234/2023-OLR*), and the police (POLSAS)."""
 _PERSON_HEADING = re.compile(rf"^{_PERSON}{_NUMBER}", re.IGNORECASE)
 _CASE_HEADING = re.compile(rf"^{_CASE}{_NUMBER}", re.IGNORECASE)
 
@@ -67,7 +77,9 @@ class CaseNumberRecognizer(DanishRecognizer):
     ANCHORS: ClassVar[tuple[str, ...]] = (
         rf"(?i){_CASE}[- _]?(?:nr|nummer|no|id)",
         r"(?i)sagen har nummer|(?:vores|jeres|vor|deres) (?:ref|sag)",
-        r"(?i)(?:sag|sagen|journal) \d",
+        r"(?i)(?:sag|sagen|journal)(?: nr\.?)? (?:[a-zæøå]{1,3}[- ]){0,2}\d",
+        r"[BS]S-\d{3}",
+        r"\d{4}-\d{5}-\d{5}-\d\d",
         r"(?i)\d\d\.\d\d\.\d\d-[A-Z]",
         r"[A-Z]{3}-20\d\d-\d{4}",
     )
@@ -79,7 +91,9 @@ class CaseNumberRecognizer(DanishRecognizer):
             if sum(c.isdigit() for c in match["v"]) >= 3:
                 yield Hit("CASE_NUMBER", match.start("v"), match.end("v"), 0.75)
         for match in _CASE_SLASHED.finditer(text):
-            if sum(c.isdigit() for c in match["v"]) >= 6:
+            enough = 4 if match["v"][0].isalpha() else 6
+            digits = sum(c.isdigit() for c in match["v"])
+            if digits >= enough and not _DATE.fullmatch(match["v"]):
                 yield Hit("CASE_NUMBER", match.start("v"), match.end("v"), 0.6)
         for match in _KL.finditer(text):
             yield Hit("CASE_NUMBER", match.start(), match.end(), 0.6)
