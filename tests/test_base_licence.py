@@ -27,12 +27,16 @@ def card(licence: str) -> str:
     return f"---\n{licence}\n---\n# A model\n\nlicense: none, says its text\n"
 
 
+def fill(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
 def choose(catalog: Catalog, files: dict[str, str], **change: Any) -> None:
     """Name a model with these files as the base model."""
     folder = catalog.settings.consortium / "models" / "base"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, text in ({"config.json": "{}", "model.safetensors": ""} | files).items():
-        (folder / name).write_text(text)
+    fill(folder, {"config.json": "{}", "model.safetensors": ""} | files)
     named = {"name": "org/base", "folder": "models/base", "licence": "Apache-2.0"}
     chosen = named | {"training_data_known": "partly"} | change
     settings = {name: value for name, value in TRAINING.items() if name != "model"}
@@ -42,24 +46,32 @@ def choose(catalog: Catalog, files: dict[str, str], **change: Any) -> None:
 @pytest.mark.parametrize(
     ("licence", "files", "found"),
     [
-        ("apache-2.0", {"README.md": card("license: apache-2.0")}, "README.md"),
-        ("Apache-2.0", {"README.md": card("license: [Apache-2.0]")}, "README.md"),
-        ("Apache-2.0", {"LICENSE": APACHE}, "LICENSE"),
-        ("Apache-2.0", {"LICENSE": APACHE, "README.md": card("tags: [da]")}, "LICENSE"),
-        ("MIT", {"LICENCE.txt": MIT, "README.md": card("license: mit")}, "LICENCE.txt, README.md"),
-        ("BSD-2-Clause", {"COPYING": BSD}, "COPYING"),
-        ("BSD-3-Clause", {"license.md": f"{BSD} Neither the name of …"}, "license.md"),
+        ("Apache-2.0", {"README.md": card("license: apache-2.0")}, ["README.md"]),
+        ("Apache-2.0", {"README.md": card("license: [Apache-2.0]")}, ["README.md"]),
+        ("Apache-2.0", {"LICENSE": APACHE}, ["LICENSE"]),
+        ("Apache-2.0", {"LICENSE": APACHE, "README.md": card("tags: [da]")}, ["LICENSE"]),
+        ("MIT", {"LICENCE.txt": MIT}, ["LICENCE.txt"]),
+        ("BSD-2-Clause", {"COPYING": BSD}, ["COPYING"]),
+        ("BSD-3-Clause", {"license.md": f"{BSD} Neither the name of …"}, ["license.md"]),
     ],
 )
 def test_what_its_files_say_is_taken(
-    tmp_path: Path, licence: str, files: dict[str, str], found: str
+    tmp_path: Path, licence: str, files: dict[str, str], found: list[str]
 ) -> None:
+    fill(tmp_path, files)
+    assert said_in(tmp_path, "org/base", licence) == found
+
+
+def test_what_its_files_say_is_recorded(tmp_path: Path) -> None:
     catalog = open_catalog(tmp_path)
-    choose(catalog, files, licence=licence)
+    choose(catalog, {"LICENCE": MIT, "README.md": card("license: mit")}, licence="mit")
     made = base_model(catalog)
-    assert made.counts["licence_said_in"] == found
-    assert made.json(FILE)["licence"].lower() == licence.lower()
-    assert {one["name"] for one in made.json(FILE)["files"]} > files.keys()
+    assert made.counts["licence_said_in"] == "LICENCE, README.md"
+    content = made.json(FILE)
+    assert content["licence"] == "MIT"
+    assert {one["name"] for one in content["files"]} == {
+        "LICENCE", "README.md", "config.json", "model.safetensors",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -82,9 +94,15 @@ def test_what_its_files_say_is_taken(
 def test_what_its_files_do_not_say_is_refused(
     tmp_path: Path, files: dict[str, str], message: str
 ) -> None:
-    catalog = open_catalog(tmp_path)
-    choose(catalog, files)
+    fill(tmp_path, files)
     with pytest.raises(SettingsError, match=message):
+        said_in(tmp_path, "org/base", "Apache-2.0")
+
+
+def test_a_base_model_is_not_described_against_its_card(tmp_path: Path) -> None:
+    catalog = open_catalog(tmp_path)
+    choose(catalog, {"README.md": card("license: cc-by-nc-4.0")})
+    with pytest.raises(SettingsError, match=r"base_model.licence is Apache-2.0, but README.md"):
         base_model(catalog)
     with pytest.raises(MissingInputError):
         catalog.require("training/base_model")

@@ -20,7 +20,6 @@ from tokenizers import (
 )
 
 from dsk_assets.corpus.encoding import encode_documents
-from dsk_assets.corpus.lossless import loss
 from dsk_assets.corpus.tokenizer import Vocabulary, _ready
 from dsk_assets.errors import SettingsError
 
@@ -104,14 +103,11 @@ def tokenizers_of_any_kind(draw: st.DrawFn) -> Tokenizer:
 def test_a_tokenizer_that_is_accepted_gives_every_text_back(
     made: Tokenizer, texts: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    if loss(made):
-        return
     path = tmp_path_factory.getbasetemp() / "accepted.json"
     path.write_text(made.to_str(), "utf-8")
     try:
         ready = _ready(path, END)
-    except SettingsError as error:
-        assert "ordinary token" in str(error)
+    except SettingsError:
         return
     named = [(str(number), text) for number, text in enumerate(texts)]
     for one, text in zip(encode_documents(ready, named), texts, strict=True):
@@ -151,7 +147,7 @@ def added(content: str, **flags: bool) -> Callable[[], Tokenizer]:
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (changed(normalizer=normalizers.NFC()), "its normalizer NFC changes text"),
+        (changed(normalizer=normalizers.NFKC()), "its normalizer NFKC changes text"),
         (changed(pre_tokenizer=pre_tokenizers.Whitespace()), "Whitespace may change or drop"),
         (
             changed(
@@ -183,6 +179,8 @@ def test_what_loses_text_is_named(make: Callable[[], Tokenizer], why: str, tmp_p
     "make",
     [
         byte_level,
+        # as Qwen and Pythia have it; it is left out, and what is not in NFC is encoded as it stands
+        changed(normalizer=normalizers.NFC()),
         added("<tal>"),
         added("  ", normalized=True),
         added("på Ærø", single_word=True),
@@ -198,7 +196,7 @@ def test_what_loses_text_is_named(make: Callable[[], Tokenizer], why: str, tmp_p
 def test_what_loses_nothing_is_accepted(make: Callable[[], Tokenizer], tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(make().to_str(), "utf-8")
     ready = _ready(tmp_path / "tokenizer.json", END)
-    text = "  <mask>  <tal> på Ærø\tpå Ærøs   12 <|endoftext|> "
+    text = "  <mask>  <tal> e\u0301 på Ærø\tpå Ærøs   12 <|endoftext|> "
     [encoded] = encode_documents(ready, [("d", text)])
     assert ready.decode(encoded.tokens[:-1]) == text
 

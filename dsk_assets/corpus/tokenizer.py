@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from dsk_assets.corpus.config import TokenizerConfig, load_corpus
 from dsk_assets.corpus.kept import KeptDocuments, kept_documents
@@ -215,6 +215,8 @@ def _ready(path: Path, end_of_text: str) -> Vocabulary:
             f"{path.name} leaves out merges at random (dropout), so no text has the same tokens "
             "twice — set model.dropout to null in it"
         )
+    if isinstance(loaded.normalizer, normalizers.NFC):
+        loaded.normalizer = None  # documents are in NFC; a character that is not stays as it is
     lost = loss(loaded)
     if lost:
         raise SettingsError(
