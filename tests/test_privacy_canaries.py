@@ -7,6 +7,7 @@ import pytest
 from dsk_assets.consortium.policy import Kept, PersonalDataPolicy
 from dsk_assets.privacy.analyser import Analyser, analyser
 from dsk_assets.privacy.canaries import COPIES, EACH, FORMS, measure, plant
+from dsk_assets.privacy.entities import DIRECT, INDIRECT
 from dsk_assets.privacy.recognisers.registry import all_recognisers
 from dsk_assets.privacy.redact import Treatment, treat
 from dsk_assets.privacy.synthetic import documents
@@ -90,6 +91,12 @@ def test_a_type_that_the_policy_keeps_is_not_planted() -> None:
     assert "PERSON" not in {entity for entity, _ in counts}
     assert sum(one["planted"] for one in counts.values()) >= 300
     assert not any(one["missed"] for one in counts.values())
+
+
+def test_enough_are_planted_whatever_a_policy_may_keep() -> None:
+    planted = [one for _, found in plant(CARRIERS, set(INDIRECT), "1") for one in found]
+    assert len(planted) >= 300
+    assert {one.form.entity for one in planted} == DIRECT
 
 
 def test_copies_that_cannot_be_searched_count_as_missed() -> None:

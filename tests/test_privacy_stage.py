@@ -11,6 +11,7 @@ from dsk_assets.defs import metadata
 from dsk_assets.errors import NotAdmittedError, SettingsError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.gates.admitted import admitted, require_admitted
 from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_json, sha256_text
 from dsk_assets.lake.store import Zone
@@ -230,6 +231,36 @@ def test_another_policy_makes_the_asset_stale(catalog: Catalog, consortium: Path
     second = personal_data(catalog, DONATION)
     assert second.statement_digest != first.statement_digest
     assert second.table("document")["text"].to_pylist()[0].startswith("Borger: <PERSON_1>")
+
+
+def test_an_admission_ends_with_the_policy_that_the_texts_were_searched_by(
+    catalog: Catalog, consortium: Path
+) -> None:
+    admit(catalog, "language", seed(catalog, "filtering/language", DONATION))
+
+    def search_and_admit() -> None:
+        personal_data(catalog, DONATION)
+        GATES["personal_data"].judge(catalog, DONATION)
+        admitted(catalog, DONATION)
+        require_admitted(catalog, DONATION)
+
+    search_and_admit()
+    path = consortium / "policies" / "default.yaml"
+    path.write_text('name: default\nversion: "1.1"\npersonal_data:\n  max_density: 2\n', "utf-8")
+    with pytest.raises(NotAdmittedError, match="another policy"):
+        require_admitted(catalog, DONATION)
+    search_and_admit()
+
+
+@pytest.mark.parametrize("setting", ["personal_data: {max_density: .inf}",
+                                     "residual_risk: {max_leaks: .inf}"])  # fmt: skip
+def test_a_limit_without_an_end_is_refused(
+    catalog: Catalog, consortium: Path, setting: str
+) -> None:
+    path = consortium / "policies" / "default.yaml"
+    path.write_text(f'name: default\nversion: "1.1"\n{setting}\n', "utf-8")
+    with pytest.raises(SettingsError, match="inf"):
+        personal_data(catalog, DONATION)
 
 
 def test_the_statement_names_the_digests_of_policy_recognisers_and_lists(

@@ -75,7 +75,7 @@ class PersonalDataPolicy(Section):
     """Action by entity type, ``placeholder`` where none is named."""
     keep: tuple[Kept, ...] = ()
     """What may stay, with the reason."""
-    max_density: float = Field(10.0, gt=0)
+    max_density: float = Field(10.0, gt=0, allow_inf_nan=False)
     """Direct identifiers a thousand words above which a document is withheld."""
     min_score: float = Field(0.35, ge=0, le=1)
 
@@ -87,7 +87,7 @@ REVIEWERS = ("data-protection-officer", "curator", "donor", "auditor")
 class ResidualRiskPolicy(Section):
     """How much a review may leave open."""
 
-    max_leaks: float = Field(250.0, gt=0)
+    max_leaks: float = Field(250.0, gt=0, allow_inf_nan=False)
     """Highest upper bound (95 %) on leaks for each 100,000 words that admits a reviewed donation.
     """
 

@@ -7,13 +7,16 @@ date that has passed.
 
 from typing import Any
 
+from dsk_assets.consortium.policy import PersonalDataPolicy, policy_for
 from dsk_assets.errors import CorruptedError, NotAdmittedError
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
+from dsk_assets.lake.digests import sha256_json
 from dsk_assets.lake.store import Zone
 
 ASSET = "filtering/admitted"
 LANDING = "donations/landing"
+PERSONAL_DATA = "filtering/personal_data"
 ADMISSION = "admission.json"
 CODE_VERSION = "1"
 PRINCIPLE = "3"
@@ -22,7 +25,7 @@ SCREENING = (
     ("approval", LANDING),
     ("statistics", "donations/documents"),
     ("language", "filtering/language"),
-    ("personal_data", "filtering/personal_data"),
+    ("personal_data", PERSONAL_DATA),
 )
 """The gates of the screening in the order of the flow, each with the asset it judges."""
 
@@ -121,7 +124,11 @@ def _version(key: str) -> tuple[int, ...]:
 
 
 def _screening(catalog: Catalog, donation: str) -> tuple[list[Snapshot], dict[str, Any]]:
-    """The verdicts that admit the donation today, and the content of its admission."""
+    """The verdicts that admit the donation today, and the content of its admission.
+
+    What was searched for personal data by another policy than the present one is not admitted:
+    the policy may since demand more.
+    """
     verdicts = []
     decisions = []
     for gate, asset in SCREENING:
@@ -132,6 +139,12 @@ def _screening(catalog: Catalog, donation: str) -> tuple[list[Snapshot], dict[st
                 "it — materialise it first"
             )
         verdict, decided = admission.admitting(catalog, gate, judged)
+        searched_by = _config(judged).get("policyDigest") if asset == PERSONAL_DATA else None
+        if searched_by not in (None, _present(catalog, donation)):
+            raise NotAdmittedError(
+                f"{judged.key} was made by another policy than the donation has now — "
+                "materialise it again"
+            )
         verdicts.append(verdict)
         decisions.append(decided)
     ends = [decided.valid_until for decided in decisions if decided.valid_until is not None]
@@ -148,3 +161,19 @@ def _screening(catalog: Catalog, donation: str) -> tuple[list[Snapshot], dict[st
             for decided in decisions
         ],
     }
+
+
+def _config(snapshot: Snapshot) -> dict[str, Any]:
+    build = snapshot.statement["predicate"]["buildDefinition"]
+    config: dict[str, Any] = build["internalParameters"]["config"]
+    return config
+
+
+def _present(catalog: Catalog, donation: str) -> str:
+    policy = policy_for(catalog.settings.consortium, donation.partition("@")[0])
+    return policy_digest(policy.personal_data)
+
+
+def policy_digest(policy: PersonalDataPolicy) -> str:
+    """SHA-256 of *policy*, as the statement of a search names it in ``policyDigest``."""
+    return sha256_json(policy.model_dump(mode="json"))

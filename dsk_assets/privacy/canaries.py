@@ -24,6 +24,7 @@ from dsk_assets.privacy.synthetic import cpr
 
 COPIES = 12
 EACH = 6
+LEAST = 300
 CHARACTERS = 800
 """Of each document that is copied, so many characters from a random place are."""
 
@@ -87,9 +88,13 @@ def measure(documents: Sequence[str], policy: PersonalDataPolicy, treat: Treat, 
 def plant(
     documents: Sequence[str], kept: set[str | None], seed: str
 ) -> Iterator[tuple[str, list[Planted]]]:
-    """:data:`COPIES` copies of parts of *documents*, with :data:`EACH` canaries of every form."""
+    """:data:`COPIES` copies of parts of *documents*, with :data:`EACH` canaries of every form.
+
+    Where *kept* types leave fewer than :data:`LEAST`, every form is planted more often.
+    """
     rng = random.Random(seed)
-    forms = [form for form in FORMS if form.entity not in kept] * EACH
+    forms = [form for form in FORMS if form.entity not in kept]
+    forms *= max(EACH, -(-LEAST // len(forms)))
     rng.shuffle(forms)
     for number in range(COPIES):
         carrier = documents[number % len(documents)] if documents else ""

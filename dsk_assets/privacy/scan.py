@@ -15,7 +15,7 @@ from dsk_assets.lake.progress import track
 from dsk_assets.privacy.guarded import guarded
 from dsk_assets.privacy.redact import Span, check
 
-EVERYTHING = PersonalDataPolicy(max_density=float("inf"))
+EVERYTHING = PersonalDataPolicy(max_density=1e12)
 """Nothing is kept and nothing is withheld, unless it could not be searched."""
 _NAMED = 10
 """So many lines with a problem are named; the others are counted."""

@@ -20,7 +20,8 @@ import pyarrow.compute as pc
 from dsk_assets.consortium.policy import PersonalDataPolicy, policy_for
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
-from dsk_assets.lake.digests import sha256_json, sha256_text
+from dsk_assets.gates.admitted import policy_digest
+from dsk_assets.lake.digests import sha256_text
 from dsk_assets.lake.engine import Engine, map_parts
 from dsk_assets.lake.progress import track
 from dsk_assets.lake.store import Zone
@@ -127,7 +128,7 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
         inputs=[source, *admissions],
         config={
             "policy": policy.model_dump(mode="json"),
-            "policyDigest": sha256_json(policy.model_dump(mode="json")),
+            "policyDigest": policy_digest(policy),
             "entities": list(PRIORITY),
             "digests": digest(),
             "presidio": importlib.metadata.version("presidio-analyzer"),
