@@ -125,7 +125,7 @@ def pair(made: Job, dies_at: int | None = None) -> list[int | None]:
             Trainer._gradients = (  # type: ignore[method-assign]
                 lambda self, step: die() if step == dies_at else original(self, step)
             )
-        return payload.main([str(made.folder)])
+        return payload.main([str(made.folder), "--country", "DK"])
 
     return in_pair(train)
 

@@ -140,6 +140,16 @@ def test_a_changed_input_is_refused_before_training(catalog: Catalog, tmp_path: 
         Job.read(tmp_path)
 
 
+@pytest.mark.parametrize("country", ["US", "fi", None])
+def test_nothing_is_trained_where_no_checkpoint_would_be_received_from(
+    catalog: Catalog, tmp_path: Path, country: str | None
+) -> None:
+    made = job(catalog, tmp_path)
+    with pytest.raises(TrainingError, match=f"country {country!r}.* such as FI"):
+        payload.run(made.folder, payload.Where(country))
+    assert not list(made.out.iterdir())
+
+
 def test_the_folder_carries_all_the_code_that_runs(catalog: Catalog, tmp_path: Path) -> None:
     """Runs the real command with the folder's own modules, and names each one it imported."""
     made = job(catalog, tmp_path)
@@ -154,14 +164,14 @@ def test_the_folder_carries_all_the_code_that_runs(catalog: Catalog, tmp_path: P
         "sys.exit(status)"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code, str(copied)],
+        [sys.executable, "-c", code, str(copied), "--country", "FI"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(copied / "code")},
         capture_output=True,
         text=True,
     )
     assert ran.returncode == 0, ran.stderr
-    assert Job.read(copied).receipt(12)["where"]["country"] is None
+    assert Job.read(copied).receipt(12)["where"] == {"country": "FI", "region": None}
 
 
 def test_a_killed_payload_is_named_and_the_next_run_goes_on(

@@ -1,6 +1,7 @@
 """Training: the same bits every time, also after a kill, from sequences that can be computed."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from dsk_assets.corpus.release import open_release
 from dsk_assets.corpus.shards import shard_file
@@ -253,12 +255,13 @@ def test_a_step_reads_what_the_order_says_without_the_steps_before(catalog: Cata
 CARD = "---\nlicense: apache-2.0\n---\n"
 
 
-def base(catalog: Catalog, **change: Any) -> None:
+def base(catalog: Catalog, sequence_length: int = 32, **change: Any) -> None:
     """Name the model in the consortium's folder ``models/base`` as base model."""
     named = {"name": "base", "folder": "models/base", "licence": "apache-2.0"}
     choice = named | {"training_data_known": "partly"} | change
     settings = {name: value for name, value in TRAINING.items() if name != "model"}
-    write(catalog.settings.consortium / "training.yaml", settings | {"base_model": choice})
+    settings |= {"base_model": choice, "sequence_length": sequence_length}
+    write(catalog.settings.consortium / "training.yaml", settings)
 
 
 def save_base(catalog: Catalog, source: Snapshot) -> None:
@@ -340,6 +343,53 @@ def test_a_wrong_base_model_is_named(
         base_model.base_model(catalog)
 
 
+def without(name: str, folder: Path) -> None:
+    """Take a tensor out of a model's weights."""
+    tensors = load_file(folder / "model.safetensors")
+    del tensors[name]
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def with_code(folder: Path) -> None:
+    """Have a model ask for code of its own, which would leave a file."""
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": own}))
+    (folder / "own.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+
+
+@pytest.mark.parametrize(
+    ("damage", "settings", "message"),
+    [
+        (
+            partial(without, "model.norm.weight"),
+            {},
+            r"lacks 1 of its weights.* model\.norm\.weight",
+        ),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"?"), {}, "cannot be loaded"),
+        (with_code, {}, "cannot be loaded"),
+        (lambda folder: None, {"sequence_length": 33}, "sequence_length is 33, .* 32 tokens"),
+    ],
+)
+def test_a_base_model_that_would_not_be_trained_as_it_is_stops_the_run(
+    trained: Catalog,
+    tmp_path: Path,
+    damage: Callable[[Path], object],
+    settings: dict[str, Any],
+    message: str,
+) -> None:
+    catalog = prepare(tmp_path)
+    save_base(catalog, steps(trained)[-1])
+    folder = catalog.settings.consortium / "models" / "base"
+    (folder / "tokenizer.json").unlink()
+    damage(folder)
+    base(catalog, **settings)
+    base_model.base_model(catalog)
+    with pytest.raises(SettingsError, match=f"training.yaml: .*{message}"):
+        train(catalog, "1.0.0")
+    assert not (folder / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -349,6 +399,7 @@ def test_a_wrong_base_model_is_named(
         ({"model": TRAINING["model"] | {"heads": 3}}, "multiple of twice heads"),
         ({"dropout": 0.1}, "dropout is 0.1"),
         ({"sharding": "half"}, "sharding is 'half'"),
+        ({"learning_rate": math.inf}, "learning_rate is inf"),
         ({"sharding": "full"}, "more than one of processes for sharding"),
     ],
 )
@@ -356,8 +407,9 @@ def test_a_wrong_training_yaml_is_named(
     catalog: Catalog, change: dict[str, Any], message: str
 ) -> None:
     write(catalog.settings.consortium / "training.yaml", TRAINING | change)
-    with pytest.raises(SettingsError, match=f"training.yaml: .*{message}"):
+    with pytest.raises(SettingsError, match=f"training.yaml: .*{message}") as raised:
         load_training(catalog.settings.consortium)
+    assert len(str(raised.value)) < 150  # the field, not the whole file
 
 
 def test_gradients_are_clipped(trained: Catalog, tmp_path: Path, monkeypatch) -> None:

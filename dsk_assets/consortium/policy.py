@@ -144,7 +144,7 @@ class Policy(Section):
     quality: QualityPolicy = QualityPolicy()
     decontamination: DecontaminationPolicy = DecontaminationPolicy()
     duplicates: DuplicatesPolicy = DuplicatesPolicy()
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(1.0, gt=0, allow_inf_nan=False)
     """How often the donation's documents are read in one pass over a corpus release."""
 
 

@@ -72,8 +72,11 @@ def read_config(path: Path, kind: type[AnyModel]) -> AnyModel:
         return kind.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "its content"
+    field = ".".join(str(part) for part in first["loc"])
     wrong = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and isinstance(first["input"], dict | list):
+        raise SettingsError(": ".join(filter(None, (path.name, field, wrong))) + " — correct it")
+    field = field or "its content"
     value = "missing" if first["type"] == "missing" else repr(first["input"])
     raise SettingsError(f"{path.name}: {field} is {value}: {wrong} — correct it")
 

@@ -70,7 +70,7 @@ class TrainingConfig(Section):
     """Tokens in a sequence."""
     checkpoint_every: int = Field(ge=1)
     """Steps from one checkpoint to the next; the last step always makes one."""
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
     """The highest, reached after ``warmup_steps`` and then lowered along a cosine."""
     warmup_steps: int = Field(ge=0)
     held_out: float = Field(0.0, ge=0, le=0.5)

@@ -150,6 +150,15 @@ class Job:
         """The steps after which a checkpoint is to be made, ascending."""
         return [int(step) for step in self.content["targets"]]
 
+    def require_country(self, country: str | None) -> None:
+        """Raise :class:`TrainingError` where donated data may not be (principle 3)."""
+        if country not in self.content["countries"]:
+            raise TrainingError(
+                f"the payload was started with the country {country!r}, and what was donated may "
+                "be in the EU alone: no checkpoint would be received — say by --country where this "
+                "is, such as FI"
+            )
+
     @cached_property
     def settings(self) -> TrainingConfig:
         """What is trained and how."""

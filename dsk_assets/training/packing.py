@@ -11,7 +11,7 @@ from dsk_assets.corpus.release import OpenedRelease
 from dsk_assets.evidence.catalog import Snapshot
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.folders import files_below
-from dsk_assets.settings import PROJECT_ROOT
+from dsk_assets.settings import EU_COUNTRIES, PROJECT_ROOT
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.config import TrainingConfig
 from dsk_assets.training.job import Job
@@ -80,6 +80,7 @@ def pack(folder: Path, contents: Contents) -> Job:
         "vocabulary": _vocabulary(tokenizer),
         "start": _start(contents, parcel),
         "targets": list(contents.targets),
+        "countries": sorted(EU_COUNTRIES),
     }
     parcel.close(content)
     temporary.rename(folder)

@@ -47,13 +47,14 @@ class Where:
 def run(folder: Path, where: Where) -> None:
     """Train until all checkpoints of the job in *folder* stand.
 
-    Raises :class:`CorruptedError` when a file of the folder was changed, and
-    :class:`TrainingError` or :class:`StorageError` when training cannot go on; ``out/error.txt``
-    then holds the message.
+    Raises :class:`TrainingError` at once for a country outside the EU, or none. Raises
+    :class:`CorruptedError` when a file of the folder was changed, and :class:`TrainingError` or
+    :class:`StorageError` when training cannot go on; ``out/error.txt`` then holds the message.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic products on a GPU
     os.environ["HF_HUB_OFFLINE"] = "1"
     job = Job.read(folder.resolve())
+    job.require_country(where.country)
     with joined(job.settings.processes) as group:
         try:
             if group.first:
@@ -279,7 +280,9 @@ def main(arguments: list[str] | None = None) -> int:
     _, _, description = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser("dsk_assets.training.payload", description=description)
     parser.add_argument("folder", type=Path, help="the job folder")
-    parser.add_argument("--country", help="where this runs, such as FI; stands in the receipt")
+    parser.add_argument(
+        "--country", help="where this runs, in the EU, such as FI; stands in the receipt"
+    )
     parser.add_argument("--region", help="the site or region, such as lumi-prod")
     given = parser.parse_args(arguments)
     try:

@@ -91,15 +91,16 @@ class Trainer:
         set_up_libraries()
         torch.manual_seed(config.seed)
         if base_model is not None:
-            model = _load(base_model)
+            model = _base(base_model, config.sequence_length)
         elif config.model is not None:
             model = _new(config.model, config.sequence_length, vocabulary, end_of_text)
         else:
             raise SettingsError("training.yaml has neither model nor base_model — give one")
-        if model.config.vocab_size < vocabulary:
+        known = model.config.get_text_config().vocab_size
+        if known < vocabulary:
             raise SettingsError(
                 f"corpus.yaml: the tokenizer has {vocabulary} tokens and the base model only "
-                f"{model.config.vocab_size} — give the base model's tokenizer (tokenizer.given)"
+                f"{known} — give the base model's tokenizer (tokenizer.given)"
             )
         return cls(config, dataset, model, 0, group)
 
@@ -117,7 +118,8 @@ class Trainer:
         from safetensors import safe_open
 
         set_up_libraries()
-        trainer = cls(config, dataset, _load(folder / "model"), step, group)
+        model, _ = _load(folder / "model")
+        trainer = cls(config, dataset, model, step, group)
         parameters = dict(trainer.model.named_parameters())
         with safe_open(folder / "state" / OPTIMIZER, "pt") as file:
             for key in file.keys():  # noqa: SIM118
@@ -272,10 +274,41 @@ def _new(config: ModelConfig, sequence_length: int, vocabulary: int, end_of_text
     )
 
 
-def _load(folder: Path) -> Any:
+def _base(folder: Path, sequence_length: int) -> Any:
+    """The base model in *folder*; :class:`SettingsError` unless it is whole and reads so far."""
+    try:
+        model, said = _load(folder)
+    except Exception as error:  # whatever a library makes of it; no donated text has been read yet
+        reason = next(iter(str(error).splitlines()), "")
+        raise SettingsError(
+            f"training.yaml: the base model cannot be loaded ({type(error).__name__}: {reason}) — "
+            "name one of an architecture that transformers has, in safetensors, not quantised"
+        ) from None
+    if missing := sorted(said["missing_keys"]):
+        raise SettingsError(
+            f"training.yaml: the base model lacks {len(missing)} of its weights, such as "
+            f"{missing[0]}, which would be drawn at random — copy or download it again"
+        )
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if longest is not None and longest < sequence_length:
+        raise SettingsError(
+            f"training.yaml: sequence_length is {sequence_length}, and the base model reads "
+            f"{longest} tokens at most — lower it"
+        )
+    return model
+
+
+def _load(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The model in *folder*, without running code of its own, and what was amiss with its files."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+    loaded: tuple[Any, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        output_loading_info=True,
     )
+    return loaded
