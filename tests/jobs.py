@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dsk_assets.corpus.release import open_release
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.store import Zone
@@ -53,6 +55,19 @@ def two_domains(folder: Path) -> Catalog:
     released(catalog)
     base_model.base_model(catalog)
     return catalog
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    return two_domains(tmp_path_factory.mktemp("payload"))
+
+
+@pytest.fixture(scope="module")
+def straight(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A job whose payload ran without a stop."""
+    made = job(catalog, tmp_path_factory.mktemp("straight"))
+    payload.run(made.folder, HERE)
+    return made
 
 
 def tokenise_again(catalog: Catalog) -> None:

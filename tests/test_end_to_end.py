@@ -2,13 +2,10 @@
 
 import json
 import shutil
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -17,10 +14,12 @@ from tokenizers import Tokenizer
 from dsk_assets.cli.main import main
 from dsk_assets.defs.flow import STAGES, stale
 from dsk_assets.defs.local import NightlyResult, run_nightly
+from dsk_assets.defs.resources import CatalogResource
 from dsk_assets.defs.told import told
 from dsk_assets.defs.transparency.openlineage import EVENTS
+from dsk_assets.errors import NotAdmittedError
 from dsk_assets.evidence import admission, prov
-from dsk_assets.evidence.catalog import Catalog, asset_partitions
+from dsk_assets.evidence.catalog import asset_partitions
 from dsk_assets.evidence.openlineage import delivery as openlineage
 from dsk_assets.evidence.openlineage.check import problems
 from dsk_assets.evidence.openlineage.events import run_id
@@ -28,8 +27,17 @@ from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.records import stage as records
 from dsk_assets.settings import PROJECT_ROOT
 from dsk_assets.training import run
-from tests.night import EXPIRED, PERSONAL, Night, digests, small_consortium
-from tests.planted import VALUES, damaged, leaks, outside_restricted, plant
+from tests.night import (
+    DEMANDS,
+    EXPIRED,
+    PERSONAL,
+    Night,
+    digests,
+    personal_values,
+    planted_night,
+    published,
+)
+from tests.planted import VALUES, damaged, leaks, outside_restricted
 from tests.support import admit
 from tests.test_sequencer import assert_whole
 
@@ -38,10 +46,7 @@ ADMITTED = ["dsk-2026-0003@1.0.0", PERSONAL, "dsk-2026-0010@1.0.0"]
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
-    folder = tmp_path_factory.mktemp("night")
-    consortium = small_consortium(folder / "consortium")
-    plant(consortium / "donations" / "kommune-sager")
-    return Night(folder / "home", consortium)
+    return planted_night(tmp_path_factory.mktemp("night"))
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +143,7 @@ def test_tokens_of_a_span_are_the_tokens_of_its_document(night: Night):
 def test_no_personal_value_leaves_the_restricted_zone(night: Night):
     """Values that stand in the delivered files must be nowhere else: lake, Dagster, records."""
     catalog = night.catalog()
-    spans = _planted(night)
+    spans = personal_values(night.catalog())
     assert len(spans) >= 20
     documents = catalog.require("donations/documents", PERSONAL).table("document", ["text"])
     raw = "\n".join(documents["text"].to_pylist())
@@ -177,23 +182,6 @@ def test_no_command_shows_a_personal_value(night: Night, instance: dg.DagsterIns
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 0 and done.output, (arguments, done.output)
         assert leaks([(str(arguments), done.output)]) == []
-
-
-def _planted(night: Night) -> list[str]:
-    """Distinct personal numbers and addresses of the form name.name@ in the raw documents."""
-    documents = night.catalog().require("donations/documents", PERSONAL)
-    rows = documents.table("document", ["text"])
-    with duckdb.connect() as connection:
-        connection.register("document", rows)
-        found = connection.sql(
-            r"""
-            select distinct unnest(
-                regexp_extract_all(text, '\b[0-3]\d[01]\d{3}-\d{4}\b')
-                || regexp_extract_all(text, '[a-z]+[.][a-z]+@[a-z.-]+\.(?:dk|org|com)')
-            ) as value from document
-            """
-        ).fetchall()
-    return [value for (value,) in found]
 
 
 def test_marts_count_what_the_tables_hold(night: Night):
@@ -301,7 +289,7 @@ def test_by_hand_a_refused_donation_is_refused_too(stage, instance: dg.DagsterIn
         [stage.as_asset()],
         partition_key=EXPIRED,
         instance=instance,
-        resources=_resources(),
+        resources={"catalog": CatalogResource()},
         raise_on_error=False,
     )
     if stage.asset == "donations/landing":
@@ -316,33 +304,7 @@ def test_by_hand_a_refused_donation_is_refused_too(stage, instance: dg.DagsterIn
     assert EXPIRED not in instance.get_materialized_partitions(stage.asset_key)
 
 
-def _resources() -> dict[str, object]:
-    from dsk_assets.defs.resources import CatalogResource
-
-    return {"catalog": CatalogResource()}
-
-
-@pytest.mark.parametrize(
-    ("gate", "judged", "consumer"),
-    [
-        ("approval", "donations/landing", "donations/documents"),
-        ("approval", "donations/landing", "filtering/language"),
-        ("approval", "donations/landing", "filtering/personal_data"),
-        ("statistics", "donations/documents", "filtering/language"),
-        ("statistics", "donations/documents", "filtering/personal_data"),
-        ("personal_data", "filtering/personal_data", "filtering/quality"),
-        ("personal_data", "filtering/personal_data", "filtering/signatures"),
-        ("language", "filtering/language", "filtering/admitted"),
-        ("personal_data", "filtering/personal_data", "filtering/admitted"),
-        ("language", "filtering/language", "filtering/decisions"),
-        ("language", "filtering/language", "corpus/shards"),
-        ("spans", "corpus/shards", "corpus/release"),
-        ("composition", "corpus/release", "training/run"),
-        ("composition", "corpus/release", "transparency/records"),
-        ("checkpoint", "training/checkpoint", "transparency/records"),
-        ("evidence", "transparency/verification", "transparency/records"),
-    ],
-)
+@pytest.mark.parametrize(("gate", "judged", "consumer"), DEMANDS)
 def test_each_consumer_demands_the_gate_in_a_new_run(
     gate: str, judged: str, consumer: str, night: Night, tmp_path: Path
 ):
@@ -360,8 +322,6 @@ def test_each_consumer_demands_the_gate_in_a_new_run(
         donations = {row["donation"] for row in made.table("release_shard").to_pylist()}
         assert partition not in donations
         return
-    from dsk_assets.errors import NotAdmittedError
-
     makers = {"training/run": run.train, "transparency/records": records.records}
     make = makers[consumer] if gate == "composition" else stage.make
     key = partition if gate == "composition" else key
@@ -406,10 +366,7 @@ def test_killed_in_the_middle_the_next_run_ends_the_same(
     tonight = Night(tmp_path / "home", night.consortium)
     statements = tonight.home / "lake" / "evidence" / "statements"
     for moment in ("filtering/personal_data", "training/checkpoint"):
-        killed = tonight.command("nightly")
-        _wait_for(statements / moment, killed)
-        killed.send_signal(signal.SIGKILL)
-        killed.communicate()
+        tonight.killed(statements / moment)
     done = tonight.command("nightly")
     output, errors = done.communicate()
     assert done.returncode == 0, errors
@@ -417,26 +374,12 @@ def test_killed_in_the_middle_the_next_run_ends_the_same(
     with tonight.instance() as instance:
         statuses = sorted(run.status.value for run in instance.get_runs())
     assert statuses == ["FAILURE", "FAILURE", "SUCCESS"]
-    assert _published(tonight.catalog()) == _published(night.catalog())
+    assert published(tonight.catalog()) == published(night.catalog())
     undisturbed, disturbed = digests(night.catalog()), digests(tonight.catalog())
     of_another_log = ("transparency/verification[1.0.0]", "gate/evidence[1.0.0]")
     for asset in ("transparency/warehouse[None]", "transparency/records[1.0.0]", *of_another_log):
         undisturbed.pop(asset), disturbed.pop(asset)
     assert disturbed == undisturbed
-
-
-def _published(catalog: Catalog) -> dict[str, str]:
-    """The digests of the records, but for the model card's hours of computing, which vary."""
-    files = catalog.require("transparency/records", "1.0.0").files
-    return {file.name: file.sha256 for file in files if not file.name.startswith("model_card/")}
-
-
-def _wait_for(path: Path, process) -> None:
-    deadline = time.monotonic() + 180
-    while not path.exists():
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_new_donation_leaves_the_others_alone(night: Night, instance: dg.DagsterInstance):

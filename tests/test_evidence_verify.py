@@ -1,10 +1,8 @@
 """`dsk evidence verify`: an untouched lake is clean, and whatever is tampered with is named."""
 
-import base64
 import datetime as dt
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +16,20 @@ from dsk_assets.cli.main import main
 from dsk_assets.evidence import attestations, details, keys, log, predicates, sequencer
 from dsk_assets.evidence.catalog import Output
 from dsk_assets.evidence.entries import Entry
-from dsk_assets.evidence.notes import Checkpoint, Note
 from dsk_assets.evidence.statements import Source
 from dsk_assets.evidence.verify.faults import TEXTS, Fault
-from dsk_assets.evidence.verify.lake import Report, policy, verify
+from dsk_assets.evidence.verify.lake import Report, policy
 from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import sha256_bytes, sha256_json
 from dsk_assets.lake.store import Zone
-from tests.evidence_lake import CHECKPOINT, DONATIONS, REACHED, RELEASE, Home, build, make
+from tests.evidence_lake import CHECKPOINT, DONATIONS, REACHED, RELEASE, Home, make
 from tests.support import admit
+from tests.tampered_lake import forget
 from tests.tampering import edit, flip, inputs, sign_anew, statement
-
-SHARDS = "corpus/shards"
-
-
-@pytest.fixture(scope="module")
-def intact(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return build(tmp_path_factory.mktemp("intact") / "home")
-
-
-@pytest.fixture
-def home(intact: Home, tmp_path: Path) -> Home:
-    return intact.copy(tmp_path / "home")
-
-
-def checked(home: Home, **options) -> Report:
-    return verify(home.catalog(), **options)
-
-
-def wrong(report: Report) -> dict[str, Fault]:
-    """The faults by code; the first of each."""
-    found: dict[str, Fault] = {}
-    for fault in report.faults:
-        if not fault.is_limit:
-            found.setdefault(fault.code, fault)
-    return found
+from tests.verified_lake import SHARDS, checked, wrong
+from tests.verified_lake import home as home
+from tests.verified_lake import intact as intact
 
 
 def test_an_untouched_lake_verifies_and_its_limits_are_said(home: Home):
@@ -152,87 +128,6 @@ def test_a_statement_that_nobody_logged(home: Home):
     assert not wrong(checked(home))
 
 
-def test_the_log_truncated(home: Home):
-    bundle = next(home.log.glob("tile/entries/000.p/*"))
-    bundle.write_bytes(bundle.read_bytes()[:-5])
-    assert wrong(checked(home))["log-truncated"].affects == REACHED
-
-
-def test_entries_of_the_log_reordered(home: Home):
-    bundle = next(home.log.glob("tile/entries/000.p/*"))
-    data = bundle.read_bytes()
-    length = 2 + int.from_bytes(data[:2], "big")
-    second = 2 + int.from_bytes(data[length : length + 2], "big")
-    bundle.write_bytes(data[length : length + second] + data[:length] + data[length + second :])
-    assert "log-root" in wrong(checked(home))
-
-
-def test_the_log_rolled_back(home: Home):
-    shutil.rmtree(home.log)
-    shutil.copytree(home.path / "earlier-log", home.log)
-    found = wrong(checked(home))
-    assert found["log-rolled-back"].place == str(home.memory)
-    assert found["log-rolled-back"].affects == REACHED
-
-
-def test_the_log_forked(home: Home):
-    """Somebody with all keys writes the history anew; a checkpoint kept elsewhere tells."""
-    kept = (home.path / "earlier-log" / "checkpoint").read_bytes()
-    _forget(home)
-    shutil.rmtree(home.lake / "evidence" / "statements" / "gate" / "checkpoint")
-    shutil.rmtree(home.lake / "evidence" / "attestations" / "test-result" / "checkpoint")
-    sequencer.append_new(home.catalog())
-    assert not wrong(checked(home))
-    fault = wrong(checked(home, earlier={"a kept checkpoint": kept}))["log-forked"]
-    assert fault.place == "a kept checkpoint"
-    assert fault.affects == REACHED
-
-
-def _forget(home: Home) -> None:
-    for folder in (home.log, home.path / "log", home.path / "cache"):
-        shutil.rmtree(folder)
-
-
-def test_a_log_that_goes_on_otherwise_than_remembered(home: Home):
-    """The same fork is found by what this machine remembers, if only the lake was replaced."""
-    remembered = home.memory.read_bytes()
-    _forget(home)
-    shutil.rmtree(home.lake / "evidence" / "statements" / "study" / "whole")
-    make(home.catalog(), "study/whole", None)
-    sequencer.append_new(home.catalog())
-    home.memory.write_bytes(remembered)
-    assert wrong(checked(home))["log-forked"].place == str(home.memory)
-
-
-def test_a_checkpoint_replaced(home: Home):
-    lines = (home.log / "checkpoint").read_text("utf-8").split("\n")
-    lines[2] = base64.b64encode(bytes(32)).decode()
-    (home.log / "checkpoint").write_text("\n".join(lines), "utf-8")
-    found = wrong(checked(home))
-    assert found["log-unsigned"].affects == REACHED
-    assert "log-root" in found
-
-
-def test_a_checkpoint_signed_by_the_right_key_for_other_entries(home: Home):
-    private = log.ed25519(keys.signer(home.settings, keys.LOG), "log")
-    checkpoint = Checkpoint.parse(Note.parse((home.log / "checkpoint").read_bytes()).text)
-    text = replace(checkpoint, root=bytes(32)).text()
-    note = Note(text).signed(checkpoint.origin, private)
-    (home.log / "checkpoint").write_bytes(note.serialise())
-    assert "log-root" in wrong(checked(home))
-
-
-def test_no_log_at_all(home: Home):
-    shutil.rmtree(home.log)
-    assert wrong(checked(home))["log-missing"].affects == REACHED
-
-
-def test_a_tile_of_hashes(home: Home):
-    path = next(home.log.glob("tile/0/000.p/*"))
-    flip(path)
-    assert wrong(checked(home))["log-tile"].place == str(path.relative_to(home.lake))
-
-
 def rewritten(home: Home, path: Path, change: Callable[[dict[str, Any]], None]) -> Report:
     """The report after somebody with all keys changed a statement and wrote the log anew.
 
@@ -241,7 +136,7 @@ def rewritten(home: Home, path: Path, change: Callable[[dict[str, Any]], None]) 
     content = statement(path)
     change(content)
     sign_anew(path, content, keys.signer(home.settings, keys.STATEMENTS))
-    _forget(home)
+    forget(home)
     shutil.rmtree(home.lake / "evidence" / "attestations")
     sequencer.append_new(home.catalog())
     return checked(home)

@@ -25,22 +25,10 @@ from tests.jobs import (
     job,
     losses,
     pair,
-    two_domains,
     weights,
 )
-
-
-@pytest.fixture(scope="module")
-def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return two_domains(tmp_path_factory.mktemp("payload"))
-
-
-@pytest.fixture(scope="module")
-def straight(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Job:
-    """A job whose payload ran without a stop."""
-    made = job(catalog, tmp_path_factory.mktemp("straight"))
-    payload.run(made.folder, HERE)
-    return made
+from tests.jobs import catalog as catalog
+from tests.jobs import straight as straight
 
 
 @pytest.fixture(scope="module")

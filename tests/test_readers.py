@@ -1,15 +1,10 @@
 """Readers: the text of every format that is read, and a plain outcome for what cannot be."""
 
 import gzip
-import io
 import json
 import random
-import string
-import zlib
-from email.message import EmailMessage
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import zstandard
 from hypothesis import given, settings
@@ -20,116 +15,24 @@ from dsk_assets.filters.normalisation import normalise
 from dsk_assets.intake import sniff
 from dsk_assets.intake.limits import MAX_RECORD
 from dsk_assets.intake.readers import READERS
-from dsk_assets.intake.reading import FileOutcome, Reading, clean
+from dsk_assets.intake.reading import Reading, clean
 from dsk_assets.intake.sniff import sniff as media_type
 from dsk_assets.intake.sources import Source
 from tests import donated_files as make
+from tests.reading import (
+    ALTO,
+    EVERY_FORMAT,
+    PAGE,
+    PO,
+    PROSE,
+    RTF,
+    TEI,
+    parquet,
+    read,
+    reason,
+    texts,
+)
 
-TEI = """<?xml version="1.0" encoding="UTF-8"?>
-<TEI xmlns="http://www.tei-c.org/ns/1.0"><teiHeader><fileDesc><titleStmt><title>Katalogtitel</title>
-</titleStmt></fileDesc></teiHeader><text><body><fw>Klummetitel</fw><div><head>Første del</head>
-<p>Han gik over mar<pb n="2"/>ken og
-   <hi>saa</hi> op.<note>En note.</note> Det var <choice><sic>koldd</sic>
-   <corr>koldt</corr></choice>, <choice><orig>aar</orig><reg>år</reg></choice> ud.</p>
-<sp><speaker>HANS</speaker><l>Første vers</l><l>andet vers</l></sp></div></body></text></TEI>"""
-ALTO = """<?xml version="1.0" encoding="UTF-8"?>
-<alto xmlns="http://www.loc.gov/standards/alto/ns-v2#"><Layout><Page><PrintSpace>
-<TextBlock><TextLine><String CONTENT="En"/><SP/>
-<String CONTENT="re" SUBS_TYPE="HypPart1" SUBS_CONTENT="report"/><HYP CONTENT="-"/></TextLine>
-<TextLine><String CONTENT="port" SUBS_TYPE="HypPart2" SUBS_CONTENT="report"/>
-<String CONTENT="kom"/></TextLine></TextBlock>
-<TextBlock><TextLine><String CONTENT="Næste"/></TextLine></TextBlock>
-</PrintSpace></Page></Layout></alto>"""
-PAGE = """<!DOCTYPE html><html><head><meta charset="iso-8859-1"><title>Lov</title></head><body>
-<nav><a href="/">Forside</a><a href="/om">Om os</a></nav><div class="cookie">Accepter cookies</div>
-<article><h1>Lov om måner</h1><p>{}</p><p>{}</p></article>
-<footer>Ophavsret Eksempelstyrelsen</footer></body></html>"""
-PROSE = "Månen går rundt om jorden på omtrent en måned, og loven gælder hele året igennem. " * 3
-RTF = rb"{\rtf1\ansi\ansicpg1252{\info{\author Bodil}}K\'e6re l\'e6ser\par N\u230?ste linje\par}"
-PO = """# Danish translation
-msgid ""
-msgstr ""
-"Content-Type: text/plain; charset=UTF-8\\n"
-
-#: a.page:1
-msgid "Mouse \\"keys\\""
-msgstr "Muse\\"taster\\""
-
-#, fuzzy
-msgid "Old"
-msgstr "Gammel"
-
-msgid "%d file"
-msgid_plural "%d files"
-msgstr[0] "%d fil"
-msgstr[1] "%d "
-"filer"
-
-msgid "Untranslated"
-msgstr ""
-
-#~ msgid "Gone"
-#~ msgstr "Væk"
-"""
-
-
-def read(data: bytes, name: str = "file") -> tuple[list[str], list[FileOutcome]]:
-    """Texts of the documents in *data*, and the outcomes, the file's own first."""
-    reading = Reading("dsk-2026-0001", NormalisationPolicy())
-    source = Source.of_bytes(data, name)
-    texts = [document.text for document in reading.read(source, "0" * 64)]
-    assert sum(row.documents for row in reading.files) == len(texts)
-    return texts, reading.files
-
-
-def texts(data: bytes, name: str = "file") -> list[str]:
-    found, outcomes = read(data, name)
-    assert {row.outcome for row in outcomes} == {"ok"}
-    return found
-
-
-def reason(data: bytes, outcome: str = "error", name: str = "file") -> str:
-    found, outcomes = read(data, name)
-    assert (found, outcomes[0].outcome) == ([], outcome)
-    assert outcomes[0].reason is not None
-    return outcomes[0].reason
-
-
-def parquet(table: pa.Table) -> bytes:
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()
-
-
-def mail(**headers: str) -> EmailMessage:
-    message = EmailMessage()
-    for name, value in (
-        {"From": "bodil@example.dk", "Subject": "Hilsen på gensyn"} | headers
-    ).items():
-        message[name] = value
-    return message
-
-
-EVERY_FORMAT = {
-    sniff.JSONL: make.jsonl(["Blåbær", "Æbler"]),
-    sniff.JSON: json.dumps([{"text": "Blåbær"}, {"text": "Æbler"}], indent=1).encode(),
-    sniff.PARQUET: parquet(pa.table({"id": [1, 2], "text": ["Blåbær", "Æbler"]})),
-    sniff.CSV: "id;navn;by\n1;Blåbær;Ærø\n2;Æbler;Årø\n".encode("cp1252"),
-    sniff.TSV: "id\tnavn\tby\n1\tBlåbær\tÆrø\n2\tÆbler\tÅrø\n".encode(),
-    sniff.TEXT: "Blåbær og æbler".encode("cp850"),
-    sniff.MARKDOWN: b"# Bl\xc3\xa5b\xc3\xa6r\n",
-    sniff.HTML: PAGE.format(PROSE, "Æbler").encode(),
-    sniff.DOCX: make.word(body=["Blåbær"]),
-    sniff.XLSX: make.workbook({"Ark": [["id", "navn"], [1, "Blåbær"]]}),
-    sniff.PDF: make.pdf("Blåbær"),
-    sniff.RTF: RTF,
-    sniff.TEI: TEI.encode(),
-    sniff.ALTO: ALTO.encode(),
-    sniff.MAIL: b"From: a@example.dk\nSubject: Hej\nDate: Mon, 1 Jan 2024 10:00:00 +0100\n\nBrev\n",
-    sniff.MBOX: b"From a@example.dk Mon Jan  1 10:00:00 2024\nFrom: a@example.dk\n\nBrev\n",
-    sniff.GETTEXT: PO.encode(),
-    sniff.ZIP: make.archive({"a.txt": b"Hej"}),
-}
 SUFFIX = {sniff.MARKDOWN: "x.md", sniff.CSV: "x.csv", sniff.TSV: "x.tsv"}
 
 
@@ -345,71 +248,6 @@ def test_broken_xml_is_an_error():
     assert "not well-formed XML" in reason(TEI[:-40].encode())
 
 
-def test_mail_gives_subject_and_body_and_its_attachments_apart():
-    message = mail()
-    message.set_content("Kære læser, se vedlagte.")
-    message.add_alternative("<p>Kære læser, se vedlagte.</p>", subtype="html")
-    text = "Også en ø".encode("cp1252")
-    message.add_attachment(text, maintype="application", subtype="octet-stream", filename="a.txt")
-    message.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="png", filename="b.png")
-    message.add_attachment(text, maintype="application", subtype="octet-stream", filename="a.txt")
-    found, outcomes = read(message.as_bytes(), "post.eml")
-    assert found == ["Hilsen på gensyn\n\nKære læser, se vedlagte.", "Også en ø", "Også en ø"]
-    assert [(row.rel_path, row.outcome) for row in outcomes] == [
-        ("post.eml", "ok"),
-        ("post.eml!/a.txt", "ok"),
-        ("post.eml!/b.png", "unsupported"),
-        ("post.eml!/a.txt#2", "ok"),
-    ]
-
-
-def test_an_attachment_with_an_undecodable_name_is_read():
-    raw = (
-        b"From: a@example.dk\nSubject: Hej\nContent-Type: multipart/mixed; boundary=x\n\n"
-        b"--x\nContent-Type: text/plain\n\nBrev\n"
-        b'--x\nContent-Disposition: attachment; filename="bl\xe5.txt"\n\nBilag\n--x--\n'
-    )
-    found, outcomes = read(raw, "post.eml")
-    assert found == ["Hej\n\nBrev", "Bilag"]
-    assert pa.array([row.rel_path for row in outcomes]).to_pylist()[1].startswith("post.eml!/bl")
-
-
-def test_a_damaged_member_is_an_error_of_its_own():
-    data = make.archive({"a.txt": b"Foerst", "b.txt": b"Anden" * 50, "c.txt": b"Sidst"})
-    packed = zlib.compress(b"Anden" * 50)[2:-4]
-    assert packed in data
-    damaged = data.replace(packed, b"\xff" * len(packed))
-    found, outcomes = read(damaged, "alt.zip")
-    assert found == ["Foerst", "Sidst"]
-    assert [row.outcome for row in outcomes] == ["ok", "ok", "error", "ok"]
-
-
-def test_mail_with_only_html_or_a_wrong_charset():
-    message = mail()
-    message.set_content("<p>Kære læser</p>", subtype="html")
-    assert texts(message.as_bytes()) == ["Hilsen på gensyn\n\nKære læser"]
-    wrong = (
-        b"From: a@example.dk\nSubject: Hej\nContent-Type: text/plain; charset=utf-8\n"
-        b"Content-Transfer-Encoding: 8bit\n\n" + "Også en ø".encode("latin-1")
-    )
-    assert texts(wrong) == ["Hej\n\nOgså en ø"]
-
-
-def test_a_mail_in_a_mail_is_read():
-    inner = mail(Subject="Indre")
-    inner.set_content("Den inderste")
-    outer = mail(Subject="Ydre")
-    outer.set_content("Se nedenfor")
-    outer.add_attachment(inner)
-    assert texts(outer.as_bytes()) == ["Ydre\n\nSe nedenfor", "Indre\n\nDen inderste"]
-
-
-def test_mbox_gives_each_mail():
-    start = b"From - Mon Jan  1 10:00:00 2024\nFrom: a@example.dk\nSubject: "
-    data = start + b"Et\n\nTekst\n>From her\n\n" + start + b"To\n\nTekst to\n"
-    assert texts(data) == ["Et\n\nTekst\nFrom her", "To\n\nTekst to"]
-
-
 def test_gettext_gives_the_translations():
     found, (outcome,) = read(PO.encode())
     assert found == ['Muse"taster"', "%d fil\n%d filer"]
@@ -420,55 +258,6 @@ def test_gettext_gives_the_translations():
 def test_markdown_loses_its_front_matter_only():
     data = b"---\ntitle: Bogen\n---\n# Kapitel\n\n---\n\nTekst\n"
     assert texts(data, "a.md") == ["# Kapitel\n\n---\n\nTekst"]
-
-
-def test_archives_give_their_members_as_files_of_their_own():
-    inner = make.archive({"dyb.txt": b"Dybt"})
-    data = make.archive({"a.txt": "Også en ø".encode("cp1252"), "b.bin": bytes(99), "c.zip": inner})
-    found, outcomes = read(data, "alt.zip")
-    assert found == ["Også en ø", "Dybt"]
-    assert [(row.rel_path, row.outcome, row.encoding) for row in outcomes] == [
-        ("alt.zip", "ok", None),
-        ("alt.zip!/a.txt", "ok", "iso-8859-1"),
-        ("alt.zip!/b.bin", "unsupported", None),
-        ("alt.zip!/c.zip", "ok", None),
-        ("alt.zip!/c.zip!/dyb.txt", "ok", "ascii"),
-    ]
-
-
-def test_archives_in_archives_end_somewhere():
-    data = b"Hej"
-    for _ in range(6):
-        data = make.archive({"x": data})
-    found, outcomes = read(data)
-    assert found == []
-    assert outcomes[-1].outcome == "error"
-    assert "containers deep" in str(outcomes[-1].reason)
-
-
-@pytest.mark.parametrize("kind", ["docx", "xlsx", "zip", "gz", "zst"])
-def test_a_bomb_is_an_error_before_it_is_unpacked(kind: str):
-    size = 100 * 2**20
-    if kind == "docx":
-        data = make.bomb(make.word(body=["a"]), "word/document.xml", size)
-    elif kind == "xlsx":
-        data = make.bomb(make.workbook({"Ark": [[1]]}), "xl/worksheets/sheet1.xml", size)
-    elif kind == "zip":
-        data = make.bomb(make.archive({"a": b"x"}), "a", size)
-    elif kind == "gz":
-        data = zlib.compress(b"a" * size, level=1, wbits=31)
-    else:
-        data = zstandard.compress(b"a" * size)
-    assert "expand more than 200 times" in reason(data)
-
-
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
-def test_packed_data_cut_off_give_nothing(pack):
-    letters = random.Random(1)
-    lines = ["".join(letters.choices(string.ascii_letters, k=200)) for _ in range(2000)]
-    data = pack(make.jsonl(lines))
-    assert "data are damaged or cut off — pack and deliver" in reason(data[: len(data) // 2])
-    assert "data are damaged or cut off" in reason(data[:-1])
 
 
 @pytest.mark.parametrize(
