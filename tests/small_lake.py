@@ -299,7 +299,7 @@ def training(catalog: Catalog, version: str) -> None:
         half = {"tokens_read": step * 512, "first_step": 1}
         exposure = [
             {"donation": donation, "tokens": tokens, **half}
-            for donation, tokens in ((ARCHIVE, 1000), (MUNICIPALITY, 500))
+            for donation, tokens in ((ARCHIVE, 900), (MUNICIPALITY, 500))
         ]
         snapshot = seed(
             catalog, "training/checkpoint", key,

@@ -1,6 +1,7 @@
 """`dsk release`: a folder that transformers loads, the hub takes, and anybody can verify."""
 
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Night:
 @pytest.fixture(scope="module")
 def released(night: Night, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("released") / "model"
-    bundle.release(night.catalog(), KEY, out)
+    bundle.release(night.catalog(), KEY, Path(os.path.relpath(out)))
     return out
 
 

@@ -222,6 +222,12 @@ def test_the_model_card_says_what_the_model_did(copy: Catalog) -> None:
     assert "how much training text the model repeats" not in card
 
 
+def test_the_model_card_counts_what_was_read_and_not_what_is_held_out(made: Snapshot) -> None:
+    card = text(made, "model_card/README.md")
+    assert re.search(rf"`{ARCHIVE}` .* 1,000 \| 100 \| 102,400 \| 113.78 \|", card)
+    assert re.search(rf"`{MUNICIPALITY}` .* 500 \| 0 \| 102,400 \| 204.80 \|", card)
+
+
 def test_all_records_say_the_same(made: Snapshot, sidecar: dict[str, Any], lake: Catalog) -> None:
     release = lake.require("corpus/release", "1.0.0")
     checkpoint = lake.require("training/checkpoint", CHECKPOINTS[1])

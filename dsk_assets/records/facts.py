@@ -67,6 +67,8 @@ class Checkpoint:
     device_hours: float | None
     energy_kwh: float | None
     """What the machine counted for the whole run; None where it does not count."""
+    read: Mapping[str, Mapping[str, Any]]
+    """By donation: ``tokens`` that are not held out, and ``tokens_read``, each reading counted."""
     held_out: Mapping[str, float]
     """Loss on documents that were not trained on, by domain."""
     tried: Mapping[str, Any] | None
@@ -241,6 +243,7 @@ def _checkpoint(catalog: Catalog, snapshot: Snapshot, evaluation: Snapshot | Non
         base_model=content["baseModel"],
         device_hours=trained.counts.get("device_hours"),
         energy_kwh=trained.counts.get("energy_kwh"),
+        read={row["donation"]: row for row in snapshot.table("exposure").to_pylist()},
         held_out=content.get("heldOutLoss", {}),
         tried=None if evaluation is None else evaluation.json("evaluation.json"),
     )

@@ -74,6 +74,7 @@ def sign(folder: Path, key: Path) -> None:
     """Write ``model.sig`` over all other files of *folder*; needs no network."""
     from model_signing import hashing, signing
 
+    folder = folder.resolve()  # the library looks for a relative path to ignore inside the folder
     path = folder / SIGNATURE
     hashed = hashing.Config().set_ignored_paths(paths=[path])  # type: ignore[no-untyped-call]
     config = signing.Config()  # type: ignore[no-untyped-call]
