@@ -1,5 +1,6 @@
 """The summary that `make demo` and `dsk status` show."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -7,8 +8,10 @@ import sys
 
 import pytest
 
+from dsk_assets.errors import SettingsError
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.records.summary import summary
 from dsk_assets.records.terminal import text
 from dsk_assets.settings import load_settings
@@ -134,3 +137,45 @@ def test_it_needs_none_of_the_heavy_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_withdrawal_is_shown_before_the_night_has_heeded_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    catalog = Catalog(load_settings(home=tmp_path_factory.mktemp("withdrawn"), workers=1))
+    small_lake(catalog)
+    later = catalog.settings.date.replace(year=catalog.settings.date.year + 1)
+    withdraw(catalog, ARCHIVE, later, "next year")
+    assert status(catalog)[ARCHIVE] == "admitted"
+    assert f"withdrawn {ARCHIVE}: from {later} on" in text(summary(catalog))
+    withdraw(catalog, ARCHIVE, catalog.settings.date, "now")
+    assert status(catalog)[ARCHIVE] == "withdrawn"
+    shown = text(summary(catalog))
+    assert re.search(r"^kept +3\nof these +donation refused or withdrawn since +2$", shown, re.M)
+    assert re.search(
+        r"^Shards of current donations: 1,500 tokens in 2 shards.*; 1,000 of", shown, re.M
+    )
+
+
+def status(catalog: Catalog) -> dict[str, str]:
+    return {one.donation: one.status for one in summary(catalog).donations}
+
+
+def test_one_mistake_is_told_once_and_the_newest_release_is_marked(catalog: Catalog) -> None:
+    land(catalog, ARCHIVE)
+    for asset in ("donations/documents", "filtering/language"):
+        failures.record(catalog, asset, ARCHIVE, SettingsError("law.yaml: wrong"), 1)
+    shown = text(summary(catalog))
+    assert shown.count("law.yaml: wrong") == 1
+    assert f"donations/documents[{ARCHIVE}] and 1 more after 1 attempt: law.yaml: wrong" in shown
+    for version in ("2.0.0", "10.0.0"):
+        counts = {"donations": 1, "documents": 1, "tokens": 1}
+        seed(catalog, "corpus/release", version, files={"release.json": {}}, counts=counts)
+    assert list(summary(catalog).releases) == ["2.0.0", "10.0.0"]
+    assert "10.0.0 (newest)" in text(summary(catalog))
+
+
+def test_a_run_that_waits_elsewhere_is_told(lake: Catalog) -> None:
+    assert summary(lake).awaited_run is None
+    shown = text(dataclasses.replace(summary(lake), awaited_run="demo-2.0.0"))
+    assert "demo-2.0.0 waits to be trained elsewhere: dsk training send FOLDER" in shown

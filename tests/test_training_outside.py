@@ -10,12 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from dsk_assets.cli.main import main
+from dsk_assets.defs.stage import Due
 from dsk_assets.defs.training import assets
 from dsk_assets.defs.training.assets import RUN as RUN_STAGE
 from dsk_assets.errors import CorruptedError, MissingInputError, StorageError, TrainingError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.training import outside, payload
+from dsk_assets.training.awaited import awaited_run
 from dsk_assets.training.job import METRICS, RECEIPT, WEIGHTS, Job
 from dsk_assets.training.launch import launcher
 from dsk_assets.training.run import checkpoints, train
@@ -215,8 +217,22 @@ def test_the_night_waits_for_a_site_that_it_cannot_reach(
         train(catalog, "1.0.0", launcher(catalog.settings))
     assert not catalog.partitions("training/checkpoint")
     assert not RUN_STAGE.stale(catalog, RUN), "a night that can make nothing is skipped"
+    assert awaited_run(catalog) == RUN
     (catalog.settings.consortium / "site.yaml").unlink()
-    assert RUN_STAGE.stale(catalog, RUN)
+    assert RUN_STAGE.stale(catalog, RUN) == Due(f"training/run[{RUN}]")
+    assert awaited_run(catalog) is None, "it is trained here"
+
+
+def test_after_what_came_back_the_gates_are_due(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(catalog.settings.consortium / "site.yaml", {"name": "mahti", "transfer": "by hand"})
+    monkeypatch.setattr(assets, "judge_again", lambda catalog, version: None)
+    list(outside.receive(catalog, trained(catalog, tmp_path).folder))
+    assert awaited_run(catalog) is None
+    assert RUN_STAGE.stale(catalog, RUN) is None
+    for key in checkpoints(catalog):
+        assert assets.CHECKPOINTS.stale(catalog, key) == Due(f"gate/checkpoint[{key}]")
 
 
 def test_the_commands(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,17 +122,15 @@ def nightly(dry_run: bool) -> None:
     from dsk_assets.lake.progress import shown
 
     if dry_run:
-        from dsk_assets.defs.flow import stale
-
-        for name in stale(_catalog()) or ["nothing is stale"]:
-            click.echo(name)
+        _tell_due(_catalog())
         return
     from dsk_assets.defs.local import local_instance, run_nightly
 
     with local_instance(load_settings()) as instance, shown():
         result = run_nightly(instance)
-    for failure in failures.failures(_catalog()):
-        click.echo(f"{failure.asset}[{failure.partition}] failed: {failure.message}", err=True)
+    for message, group in failures.grouped(failures.failures(_catalog())):
+        click.echo(f"{failures.named(group)} failed: {message}", err=True)
+    _tell_awaited(_catalog())
     if result.skipped is not None:
         click.echo(f"No run: {result.skipped}.")
     elif not result.success:
@@ -140,6 +138,36 @@ def nightly(dry_run: bool) -> None:
             f"run {result.run_id} did not end well — `dsk status` names what failed, "
             "`make ui` shows the log"
         )
+
+
+def _tell_due(catalog: Catalog) -> None:
+    """Say what a night would make and what it waits for; raise what it would fail of."""
+    from dsk_assets.defs.flow import broken_policies, stale
+
+    due = stale(catalog)
+    for name in dict.fromkeys(one.name for one in due if not one.why):
+        click.echo(name)
+    _tell_awaited(catalog)
+    held: dict[str, list[str]] = {why: [] for why in broken_policies(catalog.settings.consortium)}
+    for one in due:
+        if one.why:
+            held.setdefault(one.why, []).append(one.name)
+    if held:
+        raise DskError(
+            "\n".join(
+                f"{why} (holds up: {', '.join(names) or 'nothing yet'})"
+                for why, names in held.items()
+            )
+        )
+    if not due:
+        click.echo("nothing is stale")
+
+
+def _tell_awaited(catalog: Catalog) -> None:
+    from dsk_assets.training.awaited import awaited_run, told
+
+    if run := awaited_run(catalog):
+        click.echo(told(run))
 
 
 @main.command()

@@ -58,6 +58,7 @@ def receive(folder: Path) -> None:
         with shown():
             for made in outside.receive(catalog, folder):
                 click.echo(f"{made.key} sha256:{made.digest}")
+        click.echo("its gates are due: `dsk nightly` judges and evaluates what was received")
     finally:
         if catalog.made:
             sequencer.append_new(catalog)

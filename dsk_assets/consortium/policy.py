@@ -5,13 +5,14 @@ section is the configuration of one asset, so a changed section makes just that 
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dsk_assets.consortium.reading import read_config
+from dsk_assets.consortium.reading import read_config, read_yaml
 from dsk_assets.errors import SettingsError
 
 
@@ -148,24 +149,70 @@ class Policy(Section):
     """How often the donation's documents are read in one pass over a corpus release."""
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A policy that cannot be followed, for the reason in ``error``.
+
+    ``applies_to`` is None where that cannot be trusted either: then it may be meant for any
+    donation.
+    """
+
+    name: str | None
+    applies_to: tuple[str, ...] | None
+    error: SettingsError
+
+
+def all_policies(consortium: Path) -> list[Policy | Unreadable]:
+    """What lies in ``policies/*.yaml`` of the consortium's folder, ``default`` first."""
+    paths = sorted((consortium / "policies").glob("*.yaml"))
+    return sorted(map(_attempt, paths), key=lambda policy: policy.name != "default")
+
+
+def _attempt(path: Path) -> Policy | Unreadable:
+    try:
+        return read_policy(path)
+    except SettingsError as error:
+        wrong = error
+    try:
+        content = read_yaml(path)
+    except SettingsError:
+        content = None
+    content = content if isinstance(content, dict) else {}
+    name, named = content.get("name"), content.get("applies_to")
+    trusted = isinstance(named, list) and all(isinstance(one, str) for one in named)
+    if named is None and name == "default":
+        named, trusted = [], True
+    return Unreadable(str(name) if name else None, tuple(named) if trusted else None, wrong)
+
+
 def load_policies(consortium: Path) -> list[Policy]:
     """The policies in ``policies/*.yaml`` of the consortium's folder, ``default`` first.
 
     Raises :class:`SettingsError` for a missing default, an unknown field or a donation that two
     policies name.
     """
-    paths = sorted((consortium / "policies").glob("*.yaml"))
-    policies = [read_policy(path) for path in paths]
-    policies.sort(key=lambda policy: policy.name != "default")
+    policies = []
+    for policy in all_policies(consortium):
+        if isinstance(policy, Unreadable):
+            raise policy.error
+        policies.append(policy)
     if not policies or policies[0].name != "default":
-        raise SettingsError(
-            f"{consortium}/policies has no policy named default — add policies/default.yaml"
-        )
+        raise _no_default(consortium)
     named = Counter(donation for policy in policies for donation in policy.applies_to)
     for donation, times in named.items():
         if times > 1:
-            raise SettingsError(f"two policies name donation {donation} — leave it in one of them")
+            raise _named_twice(donation)
     return policies
+
+
+def _no_default(consortium: Path) -> SettingsError:
+    return SettingsError(
+        f"{consortium}/policies has no policy named default — add policies/default.yaml"
+    )
+
+
+def _named_twice(donation: str) -> SettingsError:
+    return SettingsError(f"two policies name donation {donation} — leave it in one of them")
 
 
 def read_policy(path: Path) -> Policy:
@@ -183,6 +230,19 @@ def _read(path: Path, modified: int) -> Policy:
 
 
 def policy_for(consortium: Path, donation_id: str) -> Policy:
-    """The policy of a donation."""
-    policies = load_policies(consortium)
-    return next((policy for policy in policies if donation_id in policy.applies_to), policies[0])
+    """The policy of a donation: the one that names it, or else the one named ``default``.
+
+    Raises :class:`SettingsError` where that cannot be followed, where one that cannot be read may
+    be meant for it, and where two name it. Mistakes in other donations' policies do not matter.
+    """
+    policies = all_policies(consortium)
+    named = [policy for policy in policies if donation_id in (policy.applies_to or ())]
+    if len(named) > 1:
+        raise _named_twice(donation_id)
+    unknown = [policy for policy in policies if policy.applies_to is None]
+    default = [policy for policy in policies if policy.name == "default"]
+    for policy in named or [*unknown, *default]:
+        if isinstance(policy, Unreadable):
+            raise policy.error
+        return policy
+    raise _no_default(consortium)

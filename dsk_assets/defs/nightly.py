@@ -110,7 +110,7 @@ def nightly_schedule(
         take_up(context, opened)
         refused = ", ".join(failure.partition for failure in failed)
         return dg.SkipReason("nothing is stale" + (f"; not landed: {refused}" if failed else ""))
-    return dg.RunRequest(tags={"dsk/stale": str(len(work)), "dsk/first_stale": work[0]})
+    return dg.RunRequest(tags={"dsk/stale": str(len(work)), "dsk/first_stale": work[0].name})
 
 
 @dg.sensor(

@@ -18,7 +18,13 @@ import tenacity
 from dsk_assets.defs import metadata
 from dsk_assets.defs.partitions import register
 from dsk_assets.defs.resources import CatalogResource
-from dsk_assets.errors import DskError, MissingInputError, NotAdmittedError, safe_message
+from dsk_assets.errors import (
+    DskError,
+    MissingInputError,
+    NotAdmittedError,
+    SettingsError,
+    safe_message,
+)
 from dsk_assets.evidence import admission, failures, sequencer
 from dsk_assets.evidence.admission import Decision
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
@@ -30,6 +36,17 @@ CODE_VERSION = "dagster/code_version"
 ATTEMPTS = 3
 _ROLE = re.compile(r":\w+:`(?:~[\w.]*\.)?([\w.]+)`")
 """A reference of reStructuredText, such as one to a class, and the name that readers see."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a stage would make for a key, or a gate judge: ``name``; or ``why`` it would fail.
+
+    ``why`` is told only of settings, which a person must put right.
+    """
+
+    name: str
+    why: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,20 +97,24 @@ class Stage:
         """The keys to run for: ``[None]`` where the stage takes none."""
         return [None] if self.keys is None else list(self.keys(catalog))
 
-    def stale(self, catalog: Catalog, key: str | None) -> bool:
-        """Whether running for *key* would write anything, or fail.
+    def stale(self, catalog: Catalog, key: str | None) -> Due | None:
+        """What running for *key* would write first, or why it would fail; None for neither.
 
         What a gate refuses, and what has nothing to work on, is not stale.
         """
+        name = f"{self.asset}[{key}]" if key else self.asset
         try:
             self.run(catalog.planning(), key)
-        except Stale:
-            return True
+        except Stale as stale:
+            first = str(stale)
+            return Due(first if first.startswith("gate/") else name)
         except (NotAdmittedError, MissingInputError):
-            return False
+            return None
+        except SettingsError as error:
+            return Due(name, str(error))
         except Exception:
-            return True
-        return False
+            return Due(name)
+        return None
 
     def materialisation(self, snapshot: Snapshot) -> dg.AssetMaterialization:
         """The event that tells Dagster of *snapshot*."""

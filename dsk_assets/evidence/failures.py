@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from dsk_assets.errors import safe_message
@@ -58,6 +58,23 @@ def failures(catalog: Catalog) -> list[Failure]:
                 data = json.loads(lake.read(f"{FOLDER}/{group}/{asset}/{name}"))
                 found.append(Failure(**data))
     return found
+
+
+def grouped(found: Iterable[Failure]) -> list[tuple[str, list[Failure]]]:
+    """*found* by message, each once, with all that failed of it: one mistake stops many donations.
+
+    Where a stage fails because of what it reads, both have the same message.
+    """
+    groups: dict[str, list[Failure]] = {}
+    for failure in found:
+        groups.setdefault(failure.message, []).append(failure)
+    return list(groups.items())
+
+
+def named(group: Sequence[Failure]) -> str:
+    """The first of a group by name, and how many there are beside it."""
+    first = f"{group[0].asset}[{group[0].partition}]"
+    return first if len(group) == 1 else f"{first} and {len(group) - 1} more"
 
 
 def _path(asset: str, partition: str | None) -> str:

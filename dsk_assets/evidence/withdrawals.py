@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dsk_assets.errors import DonationError
 from dsk_assets.evidence import attestations, details, predicates, sequencer
-from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.statements import Source
 
 ASSET = "withdrawal/donation"
@@ -64,3 +64,11 @@ def withdrawal(catalog: Catalog, donation: str) -> Withdrawal | None:
         return None
     day = dt.date.fromisoformat(newest.statement["predicate"]["withdrawnOn"])
     return Withdrawal(donation, day, newest.digest)
+
+
+def withdrawn_on(catalog: Catalog, landing: Snapshot) -> dt.date | None:
+    """From when on a landed donation is withdrawn, by its manifest or by a statement since."""
+    stated = withdrawal(catalog, landing.partition or "")
+    delivered = landing.json("manifest.json").get("withdrawal", {}).get("withdrawn_on")
+    days = [dt.date.fromisoformat(delivered)] if delivered else []
+    return min([*days, *([stated.withdrawn_on] if stated else [])], default=None)

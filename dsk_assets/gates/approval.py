@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from dsk_assets.consortium.licences import canonical_licence
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.evidence.statements import Source
-from dsk_assets.evidence.withdrawals import withdrawal
+from dsk_assets.evidence.withdrawals import withdrawal, withdrawn_on
 from dsk_assets.gates.judging import judge
 from dsk_assets.gates.suites import Measures
 from dsk_assets.lake.digests import sha256_json
@@ -144,13 +144,9 @@ def storage_measures(storage: Entry, settings: Settings) -> Measures:
 
 
 def is_withdrawn(catalog: Catalog, landing: Snapshot) -> bool:
-    """Whether a landed donation is withdrawn today: by its manifest, or by a statement since."""
-    stated = withdrawal(catalog, landing.partition or "")
-    days = (
-        _day(landing.json("manifest.json")["withdrawal"].get("withdrawn_on")),
-        stated.withdrawn_on if stated else None,
-    )
-    return any(day is not None and day <= catalog.settings.date for day in days)
+    """Whether a landed donation is withdrawn today."""
+    day = withdrawn_on(catalog, landing)
+    return day is not None and day <= catalog.settings.date
 
 
 def _known_licence(expression: str) -> bool:

@@ -61,19 +61,21 @@ class Treatment:
     categories: tuple[str, ...] = ()
 
 
-def check(policy: PersonalDataPolicy) -> None:
-    """Raise :class:`SettingsError` where *policy* names an unknown type or keeps a direct one."""
+def check(policy: PersonalDataPolicy, of: str = "the policy") -> None:
+    """Raise :class:`SettingsError` where *policy* names an unknown type or keeps a direct one.
+
+    *of* says what it is a section of, for the message.
+    """
     named = {*policy.actions, *(one.entity for one in policy.keep if one.entity)}
     for entity in sorted(named - RANK.keys()):
         raise SettingsError(
-            f"the personal data policy names type {entity}, which is not looked for — "
+            f"{of} names type {entity} of personal data, which is not looked for — "
             f"use one of {', '.join(RANK)}"
         )
     for one in policy.keep:
         if one.entity in DIRECT:
             raise SettingsError(
-                f"the personal data policy keeps {one.entity}, which leads to a person by itself "
-                "— leave it out of keep"
+                f"{of} keeps {one.entity}, which leads to a person by itself — leave it out of keep"
             )
 
 

@@ -113,8 +113,9 @@ def personal_data(catalog: Catalog, donation: str) -> Snapshot:
         admission.require(catalog, "approval", landing),
         admission.require(catalog, "statistics", documents),
     ]
-    policy = policy_for(catalog.settings.consortium, donation.split("@")[0]).personal_data
-    check(policy)
+    chosen = policy_for(catalog.settings.consortium, donation.split("@")[0])
+    policy = chosen.personal_data
+    check(policy, f"policy {chosen.name}")
     source = documents.only("document/")
 
     def produce(out: Output) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from dsk_assets.evidence import admission, failures
 from dsk_assets.evidence.catalog import STATEMENTS, Catalog, Snapshot
 from dsk_assets.evidence.failures import Failure
+from dsk_assets.evidence.withdrawals import withdrawn_on
 from dsk_assets.gates.admitted import SCREENING, current_donations
+from dsk_assets.training.awaited import awaited_run
 
 DECIDED = "filtering/decisions"
 REVIEWED, NOT_REVIEWED = "reviewed", "not reviewed"
@@ -22,11 +24,13 @@ FLOW = ("approval", "statistics", "language", "personal_data", "spans", "composi
 
 @dataclass(frozen=True)
 class DonationLine:
-    """One current donation. ``status`` is admitted, refused or waiting (not judged by all gates).
+    """One current donation.
 
-    ``documents`` were read from it, ``kept`` of them by filtering; None before that stage.
-    ``review`` says whether a person has read a sample of its redacted text, and ``leaks_at_most``
-    how many leaks for each 100,000 words that leaves possible (95 %).
+    ``status`` is admitted, refused, withdrawn or waiting (not judged by all gates). It is withdrawn
+    from the day ``withdrawn_on``, also before a night has heeded that. ``documents`` were read from
+    it, ``kept`` of them by filtering; None before that stage. ``review`` says whether a person has
+    read a sample of its redacted text, and ``leaks_at_most`` how many leaks for each 100,000 words
+    that leaves possible (95 %).
     """
 
     donation: str
@@ -37,6 +41,7 @@ class DonationLine:
     tokens: int | None
     review: str | None
     leaks_at_most: float | None
+    withdrawn_on: str | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,9 @@ class CheckpointLine:
 class Summary:
     """What is in the lake. Mappings go from a name to a count, the largest first.
 
-    ``recall`` is the share of each type of personal data that is found in labelled text.
+    All but ``releases`` are of current donations, refused ones too, as far as each was worked off.
+    ``recall`` is the share of each type of personal data that is found in labelled text;
+    ``awaited_run`` is to be trained where the platform cannot reach.
     """
 
     lake: str
@@ -80,6 +87,7 @@ class Summary:
     shards: int
     releases: Mapping[str, Mapping[str, Any]]
     checkpoints: tuple[CheckpointLine, ...]
+    awaited_run: str | None
     gates: tuple[GateLine, ...]
     records: Mapping[str, str]
     failures: tuple[Failure, ...]
@@ -112,9 +120,10 @@ def summary(catalog: Catalog) -> Summary:
         shards=_sum(sharded, "shards"),
         releases={
             str(release.partition): dict(release.counts)
-            for release in _all(catalog, "corpus/release")
+            for release in sorted(_all(catalog, "corpus/release"), key=_numbers)
         },
         checkpoints=tuple(_checkpoint(one) for one in _all(catalog, "training/checkpoint")),
+        awaited_run=awaited_run(catalog),
         gates=tuple(_gate(catalog, gate) for gate in _gates(catalog)),
         records={
             f"{made.partition}/{file.name}": made.lake.url(f"{made.folder}/{file.name}")
@@ -144,16 +153,25 @@ def _donation(catalog: Catalog, donation: str) -> DonationLine:
         if decision.gate == "personal_data"
         for finding in decision.findings
     }
+    status = "refused" if refused else "waiting" if waiting else "admitted"
+    landing = catalog.require("donations/landing", donation)
+    day = withdrawn_on(catalog, landing)
+    withdrawn = day is not None and day <= catalog.settings.date
     return DonationLine(
         donation=donation,
-        status="refused" if refused else "waiting" if waiting else "admitted",
+        status="withdrawn" if withdrawn else status,
         refused_because=tuple(reasons),
         documents=_count(catalog, "donations/documents", donation, "documents"),
         kept=_count(catalog, DECIDED, donation, "kept"),
         tokens=_count(catalog, "corpus/shards", donation, "tokens"),
         review=(REVIEWED if measured.get("reviewed") else NOT_REVIEWED) if measured else None,
         leaks_at_most=measured.get("leaks_at_most"),
+        withdrawn_on=day.isoformat() if day else None,
     )
+
+
+def _numbers(release: Snapshot) -> list[int]:
+    return [int(number) for number in str(release.partition).split(".")]
 
 
 def _gates(catalog: Catalog) -> list[str]:

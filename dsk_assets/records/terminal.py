@@ -7,7 +7,10 @@ from itertools import groupby
 from rich.console import Console
 from rich.table import Table
 
+from dsk_assets.counted import counted
+from dsk_assets.evidence.failures import grouped, named
 from dsk_assets.records.summary import DonationLine, Summary
+from dsk_assets.training.awaited import told
 
 WIDTH = 100
 FURTHER = """
@@ -73,6 +76,8 @@ def _left(one: DonationLine) -> str:
 
 def _refusals(summary: Summary) -> Iterable[str]:
     for one in summary.donations:
+        if one.withdrawn_on:
+            yield f"withdrawn {one.donation}: from {one.withdrawn_on} on"
         for reason in one.refused_because:
             yield f"refused {one.donation}: {reason}"
 
@@ -91,7 +96,15 @@ def _funnel(summary: Summary) -> Table:
     if undecided > 0:
         table.add_row("not decided", "donation refused or waiting", _number(undecided))
     table.add_row("kept", "", _number(summary.kept))
+    aside = sum(one.kept or 0 for one in _set_aside(summary))
+    if aside:
+        table.add_row("of these", "donation refused or withdrawn since", _number(aside))
     return table
+
+
+def _set_aside(summary: Summary) -> list[DonationLine]:
+    """Donations that are in no new release, whatever had been made of them."""
+    return [one for one in summary.donations if one.status in ("refused", "withdrawn")]
 
 
 def _findings(summary: Summary) -> Iterable[Table | str]:
@@ -116,17 +129,22 @@ def _withheld(summary: Summary) -> Iterable[Table | str]:
 
 
 def _corpus(summary: Summary) -> Iterable[Table | str]:
+    aside = sum(one.tokens or 0 for one in _set_aside(summary))
     yield (
-        f"\nCorpus: {_number(summary.tokens)} tokens in {_number(summary.shards)} shards, those "
-        "of held-out documents too (`dsk exposure` counts them apart)"
+        f"\nShards of current donations: {counted(summary.tokens, 'token')} in "
+        f"{counted(summary.shards, 'shard')}, those of held-out documents too (`dsk exposure` "
+        "counts them apart)"
+        + (f"; {_number(aside)} of donations refused or withdrawn since" if aside else "")
     )
     if not summary.releases:
         yield "no release yet"
         return
     names = ["donations", "documents", "tokens"]
     table = _table(["release"], names)
+    newest = list(summary.releases)[-1]
     for release, counts in summary.releases.items():
-        table.add_row(release, *(_number(counts[name]) for name in names))
+        shown = f"{release} (newest)" if release == newest else release
+        table.add_row(shown, *(_number(counts[name]) for name in names))
     yield table
 
 
@@ -138,6 +156,8 @@ def _checkpoints(summary: Summary) -> Iterable[Table | str]:
             numbers = (_number(one.step), _number(one.tokens), f"{one.loss:.3f}")
             table.add_row(one.checkpoint, *numbers)
         yield table
+    if summary.awaited_run:
+        yield told(summary.awaited_run)
 
 
 def _gates(summary: Summary) -> Iterable[Table | str]:
@@ -161,8 +181,9 @@ def _records(summary: Summary) -> Iterable[str]:
 def _failures(summary: Summary) -> Iterable[str]:
     if summary.failures:
         yield "\nFailed, to be tried again on the next run"
-    for one in summary.failures:
-        yield f"{one.asset}[{one.partition}] after {one.attempts} attempts: {one.message}"
+    for message, group in grouped(summary.failures):
+        attempts = max(one.attempts for one in group)
+        yield f"{named(group)} after {counted(attempts, 'attempt')}: {message}"
 
 
 def _table(names: Iterable[str], numbers: Iterable[str]) -> Table:

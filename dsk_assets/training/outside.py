@@ -16,6 +16,7 @@ from dsk_assets.errors import MissingInputError, TrainingError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.lake.folders import new_folder, require_new
 from dsk_assets.training import run
+from dsk_assets.training.awaited import awaited
 from dsk_assets.training.config import load_training
 from dsk_assets.training.job import Job
 from dsk_assets.training.launch import fetch
@@ -56,14 +57,6 @@ def waiting(job: Job) -> Generator[int, None, None]:
     """A launcher that starts nothing: it says that checkpoints come from outside."""
     raise awaited(job.run)
     yield
-
-
-def awaited(name: str) -> MissingInputError:
-    """What to say where *name* can be made only from what comes back."""
-    return MissingInputError(
-        f"{name} is trained elsewhere and waits for its checkpoints — `dsk training send FOLDER` "
-        "writes what is to be trained, `dsk training receive FOLDER` takes what came of it"
-    )
 
 
 def receive(catalog: Catalog, folder: Path) -> Iterator[Snapshot]:

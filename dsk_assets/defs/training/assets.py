@@ -8,7 +8,8 @@ from dsk_assets.defs.partitions import CHECKPOINT, TRAINING_RUN
 from dsk_assets.defs.stage import Stage
 from dsk_assets.defs.training.pipes import followed
 from dsk_assets.evidence.catalog import Catalog, Snapshot, Stale
-from dsk_assets.training import base_model, evaluation, outside, run
+from dsk_assets.training import base_model, evaluation, run
+from dsk_assets.training.awaited import awaited
 from dsk_assets.training.config import load_training
 from dsk_assets.training.launch import Launcher, launcher
 from dsk_assets.training.site import ByHand, load_site
@@ -41,7 +42,7 @@ def _made(catalog: Catalog, key: str, make: Callable[[Launcher], Snapshot]) -> S
         return make(followed(launcher(catalog.settings)))
     except Stale:
         if isinstance(load_site(catalog.settings.consortium), ByHand):
-            raise outside.awaited(key) from None
+            raise awaited(key) from None
         raise
 
 
