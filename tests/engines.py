@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from dsk_assets.privacy.analyser import Analyser
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
+from dsk_assets.privacy.recognisers.cpr import CprRecognizer
 from dsk_assets.privacy.recognisers.registry import all_recognisers
 
 TRIGGER = "fælde"
@@ -90,6 +91,11 @@ def place_outside() -> Analyser:
 
 def no_score() -> Analyser:
     return _unsupported("PERSON", 0, 3, float("nan"))
+
+
+def quick() -> Analyser:
+    """Looks for CPR numbers alone."""
+    return Analyser([CprRecognizer()], ["DK_CPR"])
 
 
 def unsupported() -> Analyser:

@@ -94,6 +94,14 @@ def test_each_document_has_one_language(catalog: Catalog, ids: list[str]):
 WITHHELD = ["kept", "kept", "withheld"]
 
 
+ONE_UNSEARCHED = {
+    "doc_id": ["d1", "d2"],
+    "outcome": ["kept", "kept"],
+    "reason": pa.array([None, None], pa.string()),
+    "residual": [0, 0],
+}
+
+
 @pytest.mark.parametrize(
     ("expected", "written", "outcome"),
     [
@@ -123,6 +131,7 @@ WITHHELD = ["kept", "kept", "withheld"]
             {"reason": [None, None, "recogniser-error"]},
         ),
         ({"documents_without_one_outcome": "critical"}, None, {"doc_id": ["d1", "d2", "d9"]}),
+        ({"documents_without_one_outcome": "critical"}, None, ONE_UNSEARCHED),
         (
             {"documents_kept": "critical", "share_withheld": "warning"},
             [],

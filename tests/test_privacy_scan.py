@@ -1,5 +1,6 @@
 """Personal data in JSON lines, and the score on labelled documents."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import zstandard
 from click.testing import CliRunner, Result
 
 from dsk_assets.cli.main import main
@@ -104,6 +106,32 @@ def test_a_file_is_not_written_into_itself(tmp_path: Path, name: str) -> None:
     assert path.read_text("utf-8") == GOOD + "\n"
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_packed_lines_are_read_and_a_damaged_end_is_told(pack: Callable[[bytes], bytes]) -> None:
+    lines = "".join(line("Cpr 170389-1234.", n) + "\n" for n in range(3000))
+    packed = pack(lines.encode())
+    whole = command("scan", stdin=packed, ENGINE="tests.engines:quick")
+    assert (whole.exit_code, len(whole.stdout.splitlines())) == (0, 3000)
+    cut = command("scan", stdin=packed[:-9], ENGINE="tests.engines:quick")
+    assert cut.exit_code == 1 and "damaged or ends too early" in cut.stderr
+    assert isinstance(cut.exception, SystemExit)
+
+
+def test_a_policy_says_what_is_written_instead(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("name: mine\nversion: '1'\npersonal_data: {actions: {PERSON: pseudonym}}\n")
+    stdin = line("Det fortalte Anne Bundgaard.").encode()
+    done = command("redact", "--policy", str(policy), stdin=stdin)
+    assert json.loads(done.stdout)["text"] == "Det fortalte <PERSON_1>."
+
+
+def test_an_id_that_holds_a_cpr_number_is_not_written() -> None:
+    stdin = "\n".join([json.dumps({"id": "sag 170389-1234", "text": ""}), line("x")]).encode()
+    done = command("redact", stdin=stdin)
+    assert done.exit_code == 1 and "line 1 has an id that holds a CPR number" in done.stderr
+    assert "170389" not in done.output and json.loads(done.stdout)["id"] == 7
+
+
 def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(tmp_path: Path) -> None:
     done = command("scan", stdin=f"\ufeff{GOOD}".encode())
     assert (done.exit_code, json.loads(done.stdout)["id"]) == (0, 7)
@@ -161,6 +189,9 @@ def test_the_score_counts_spans_found_whole_and_look_alikes() -> None:
     assert (person.spans, person.found, phone.findings, phone.right) == (2, 1, 1, 0)
     assert (outcome.with_personal_data, outcome.leaking) == (1, 1)
     assert outcome.decoys["date"].found == 0
+    assert "under such a label" not in outcome.markdown()
+    document["spans"][0]["label"] = "NAME"
+    assert "Not looked for under such a label: NAME." in score([document]).markdown()
     assert "| PERSON | 2 | 50.0 % | 50.0 % |" in outcome.markdown()
 
 

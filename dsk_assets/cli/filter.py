@@ -71,6 +71,8 @@ def run(
 ) -> None:
     """Filter the documents in FILES: JSON lines (also .gz, .zst) or Parquet with id and text.
 
+    Personal data is not searched for: what is kept holds what was there (see dsk privacy redact).
+
     Writes to the folder OUT: attributes.parquet (language and each measure of quality),
     duplicates.parquet, decisions.parquet (one row a document: kept, or which rule dropped it),
     cuts.parquet (lines that were cut out because another document has them too, where the policy

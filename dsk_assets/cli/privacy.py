@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -22,47 +22,56 @@ def privacy() -> None:
 privacy.add_command(review)
 
 
-_LINES = click.File("r", encoding="utf-8-sig", errors="surrogateescape")
-
 UNSEARCHED = 3
 """Exit status where all lines were read and some texts could not be searched."""
 
 
 @privacy.command()
-@click.argument("file", type=_LINES)
-def scan(file: TextIO) -> None:
+@click.argument("file", type=click.File("rb"))
+def scan(file: BinaryIO) -> None:
     """Find spans: read {"id", "text"} lines from FILE (- for standard input), write findings.
 
-    Each line of output is {"id", "spans": [{"start", "end", "label", "score"}], "flags"}; offsets
-    count Unicode code points, and end is the place after the last. Progress goes to standard error.
+    FILE may be packed (.gz, .zst). Each line of output is {"id", "spans": [{"start", "end",
+    "label", "score"}], "flags"}; offsets count Unicode code points, and end is the place after the
+    last. Progress goes to standard error.
 
     A text on which the search failed, hung or crashed has no spans and the flag recogniser-error
     or recogniser-stopped; the others go on, and the exit status is 3. Lines that are no documents
     are named at the end, with exit status 1; all other lines are written.
     """
-    from dsk_assets.privacy.scan import scan_lines
+    from dsk_assets.privacy.scan import scan_lines, text_lines
 
     _require_other_output(file)
-    _write(scan_lines(file))
+    _write(scan_lines(text_lines(file)))
 
 
 @privacy.command()
-@click.argument("file", type=_LINES)
-def redact(file: TextIO) -> None:
+@click.argument("file", type=click.File("rb"))
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What happens with findings (YAML, as in examples/consortium/policies).  "
+    "[default: placeholders]",
+)
+def redact(file: BinaryIO, policy: Path | None) -> None:
     """Read {"id", "text"} lines from FILE (- for standard input), write them redacted.
+
+    FILE may be packed (.gz, .zst). The id comes back as it is, so it must not say who somebody is:
+    a line whose id holds a CPR number is left out. Other fields are not written.
 
     Each line of output is {"id", "text", "withheld", "spans", "flags"}. A document that is
     withheld has no text and the reason: density, or recogniser-error or recogniser-stopped where
     the search failed, hung or crashed. In the latter cases the exit status is 3. Lines that are
     no documents are named at the end, with exit status 1; all other lines are written.
     """
-    from dsk_assets.privacy.scan import redact_lines
+    from dsk_assets.consortium.policy import read_policy
+    from dsk_assets.privacy.scan import redact_lines, text_lines
 
     _require_other_output(file)
-    _write(redact_lines(file))
+    _write(redact_lines(text_lines(file), read_policy(policy).personal_data if policy else None))
 
 
-def _require_other_output(file: TextIO) -> None:
+def _require_other_output(file: BinaryIO) -> None:
     """Refuse to write into *file*, which a shell has then emptied or which would never end."""
     try:
         read, written = os.fstat(file.fileno()), os.fstat(sys.stdout.fileno())
@@ -115,8 +124,9 @@ def _write(found: Iterable[dict[str, Any]]) -> None:
 def evaluate(labelled: Path | None, as_json: bool) -> None:
     """Score recall and leak by type and by group on a LABELLED set of JSON lines.
 
-    Each line is {"text", "spans": [{"start", "end", "label", "group"?}], "decoys"?}: see
-    docs/privacy.md, which also names scripts that make such sets. Where lines are none they are
+    Each line is {"text", "spans": [{"start", "end", "label", "group"?}], "decoys"?}; decoys are
+    look-alikes that are no personal data, [{"start", "end", "kind"}]. See docs/privacy.md, which
+    also names scripts that make such sets. Where lines are none they are
     named, and nothing is searched. A text on which the search fails, hangs or crashes is counted by
     itself; the exit status is then 3. Without LABELLED, show the scores that were measured when
     this version was made, on the sets it carries and generates.

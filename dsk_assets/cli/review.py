@@ -24,7 +24,7 @@ ENTER, LEAVE, CLEAR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[2J\x1b[H"
 DIM, BOLD, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 KEYS = (
     "space  no personal data / ingen personoplysninger      "
-    "l  personal data is left / der er en rest\n"
+    "l  personal data is left / der er noget tilbage\n"
     "u  undo / fortryd                                      "
     "q  stop, go on later / stop, fortsæt senere"
 )
@@ -34,11 +34,17 @@ GUIDE = (
     "Er der noget tilbage i det lyse stykke, der kan føre til en person, alene eller sammen med "
     "resten? I tvivl: l."
 )
+KINDS = {
+    "digits": "with long numbers / med lange tal",
+    "capitals": "with capitals inside sentences / med store bogstaver inde i sætninger",
+    "rest": "all others / alle andre",
+}
 SMALL = (
     "The passage does not fit into this terminal: enlarge it, then press a key (q: stop).\n"
     "Stykket kan ikke være i terminalen: gør den større, og tryk på en tast (q: stop)."
 )
 WIDTH = 90
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command()
@@ -64,16 +70,16 @@ def review(donation: str, role: str, passages: int) -> None:
     from dsk_assets.privacy.review import Review
     from dsk_assets.settings import load_settings
 
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise click.ClickException(
-            "a review shows text that must not be written anywhere — run it in a terminal"
-        )
     settings = load_settings()
     policy = policy_for(settings.consortium, donation.split("@")[0]).personal_data
     kept = [one.name or f"all of type {one.entity}" for one in policy.keep]
     catalog = Catalog(settings, run_id="dsk")
     with shown():
         begun = Review(catalog, donation, role, passages)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.ClickException(
+            "a review shows text that must not be written anywhere — run it in a terminal"
+        )
     if begun.anew:
         click.confirm(
             "The texts have changed since the review began: it begins again.\n"
@@ -100,8 +106,8 @@ def found(passages: int, leaks: int, bound: float) -> str:
     return (
         f"{passages:,} passages read, personal data left in {leaks:,}: with 95 % confidence at "
         f"most {bound:,} leaks for each 100,000 words.\n"
-        f"{danish(f'{passages:,}')} stykker læst, rester i {danish(f'{leaks:,}')}: med 95 % "
-        f"sikkerhed højst {danish(f'{bound:,}')} rester pr. 100.000 ord."
+        f"{danish(f'{passages:,}')} stykker læst, noget tilbage i {danish(f'{leaks:,}')}: med "
+        f"95 % sikkerhed højst {danish(f'{bound:,}')} rester pr. 100.000 ord."
     )
 
 
@@ -145,7 +151,7 @@ def _keyboard() -> Iterator[Callable[[], str]]:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    usual = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    usual = {number: signal.signal(number, stop) for number in ENDS}
     usual[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
@@ -173,7 +179,7 @@ def _page(begun: "Review", kept: list[str]) -> str | None:
     width = min(WIDTH, columns)
     stays = f"May stay / må blive stående: {', '.join(kept)}\n" if kept else ""
     head = (
-        f"{begun.position + 1} / {len(begun.sample.passages)}   ({passage.stratum})\n"
+        f"{begun.position + 1} / {len(begun.sample.passages)}   ({KINDS[passage.stratum]})\n"
         f"{GUIDE}\n{stays}"
     )
     before, bright, after = (

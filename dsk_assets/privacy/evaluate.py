@@ -19,6 +19,7 @@ from typing import Any
 from dsk_assets.errors import InputError
 from dsk_assets.lake.progress import track
 from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, Finding, analyser
+from dsk_assets.privacy.entities import RANK
 from dsk_assets.privacy.guarded import guarded
 from dsk_assets.privacy.redact import resolve
 from dsk_assets.privacy.scan import EVERYTHING, in_utf8
@@ -88,6 +89,8 @@ class Score:
             f"{self.documents} documents; of {self.with_personal_data} with personal data, "
             f"{self.leaking} ({_percent(share)}) leak at least one span.",
         ]
+        if strange := sorted(self.by_type.keys() - RANK.keys()):
+            lines.append(f"Not looked for under such a label: {', '.join(strange)}.")
         if self.unsearched:
             lines.append(f"{self.unsearched} further documents could not be searched.")
         if self.by_group:

@@ -15,6 +15,7 @@ what was measured; the table in ``docs/privacy.md`` between ``<!-- names without
 and ``<!-- end of names -->`` is made of it.
 """
 
+import argparse
 import json
 import multiprocessing
 import random
@@ -153,6 +154,11 @@ def page(text: str, content: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure; write the counts, and the table of the page where it is there."""
+    argparse.ArgumentParser(
+        prog="python -m dsk_assets.privacy.fairness",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
     with shown():
         content = measured()
     COUNTS.write_text(json.dumps(content, indent=2) + "\n", "utf-8")

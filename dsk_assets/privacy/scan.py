@@ -4,21 +4,48 @@ Texts are searched in a process of their own (:mod:`dsk_assets.privacy.guarded`)
 which a recogniser hangs or crashes is withheld and the others go on.
 """
 
+import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
 
 from dsk_assets.consortium.policy import PersonalDataPolicy
-from dsk_assets.errors import DonationError
+from dsk_assets.errors import DonationError, InputError
 from dsk_assets.lake.progress import track
 from dsk_assets.privacy.guarded import guarded
 from dsk_assets.privacy.redact import Span, check
+from dsk_assets.privacy.residual import count_cpr
 
 EVERYTHING = PersonalDataPolicy(max_density=1e12)
 """Nothing is kept and nothing is withheld, unless it could not be searched."""
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _NAMED = 10
 """So many lines with a problem are named; the others are counted."""
+
+
+def text_lines(file: BinaryIO) -> Iterator[str]:
+    """The lines of *file*, which may be packed with gzip or zstd.
+
+    Bytes that are not UTF-8 become surrogates. Raises :class:`InputError` where a packed file is
+    damaged or ends too early.
+    """
+    plain = io.BufferedReader(cast(io.RawIOBase, file))
+    start = plain.peek(4)
+    kind = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
+    if kind is not None:
+        plain = io.BufferedReader(cast(Any, pa.CompressedInputStream(cast(Any, plain), kind)))
+    try:
+        yield from io.TextIOWrapper(plain, "utf-8-sig", "surrogateescape")
+    except OSError as error:
+        if kind is None or error.errno is not None:
+            raise
+        raise InputError(
+            "the packed input is damaged or ends too early — the lines before are done; pack it "
+            "again"
+        ) from None
 
 
 def scan_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -49,11 +76,14 @@ def redact_lines(
     ``recogniser-error``, ``recogniser-stopped``, ``density`` or ``special-category``. ``spans``
     map places: what stands at ``start:end`` of the redacted text has taken the place of
     ``source_start:source_end``. ``flags`` are special categories of personal data. Raises
-    :class:`DonationError` as :func:`scan_lines` does.
+    :class:`DonationError` as :func:`scan_lines` does, and also where an id, which is given back as
+    it is, holds a CPR number: that line is left out.
     """
     policy = policy or PersonalDataPolicy()
     check(policy)
-    for identity, text in track(documents := _Documents(lines), "redact", unit="documents"):
+    for identity, text in track(
+        documents := _Documents(lines, public=True), "redact", unit="documents"
+    ):
         (treatment,) = guarded().treat([text], policy)
         yield {
             "id": identity,
@@ -81,10 +111,11 @@ class _Documents:
     """The documents in *lines*; what is wrong with a line is noted and does not hold the others.
 
     A line that is no document is left out. One whose id came before is given all the same: both
-    are in the output.
+    are in the output. Of lines that are to be *public* the ids are looked at as well.
     """
 
     lines: Iterable[str]
+    public: bool = False
     problems: list[str] = field(default_factory=list)
     more: int = 0
 
@@ -97,6 +128,9 @@ class _Documents:
                 identity, text = _parsed(line)
             except ValueError as error:
                 self._note(f"line {number} {error}")
+                continue
+            if self.public and "-" in str(identity) and count_cpr(str(identity)):
+                self._note(f"line {number} has an id that holds a CPR number and is left out")
                 continue
             mark = hash((type(identity), identity))
             if mark in seen:

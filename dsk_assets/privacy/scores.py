@@ -11,12 +11,14 @@ news without persons), ``invented`` (:mod:`~.synthetic`), ``names`` (:mod:`~.syn
 of them.
 """
 
+import argparse
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from dsk_assets.lake.progress import shown, track
 from dsk_assets.privacy import canaries, synthetic, synthetic_names
 from dsk_assets.privacy.analyser import analyser, digest
 from dsk_assets.privacy.evaluate import Score, score
@@ -61,7 +63,10 @@ def measured() -> dict[str, Any]:
     engine = analyser()
     return {
         "digests": digest(),
-        "sets": {name: score(documents, engine).counts() for name, documents in sets.items()},
+        "sets": {
+            name: score(documents, engine).counts()
+            for name, documents in track(sets.items(), "scores", unit="sets")
+        },
     }
 
 
@@ -99,7 +104,13 @@ def page(text: str, content: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Measure; write the counts, and the tables of the page where it is there."""
-    content = measured()
+    argparse.ArgumentParser(
+        prog="python -m dsk_assets.privacy.scores",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    with shown():
+        content = measured()
     SCORES.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     if PAGE.exists():
         PAGE.write_text(page(PAGE.read_text("utf-8"), content), "utf-8")
