@@ -167,6 +167,23 @@ def test_a_model_that_knows_its_documents_is_found_out(tmp_path: Path) -> None:
     assert found["heldOut"]["exact"] == 0 < found["heldOut"]["prompts"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ([{}, {"secret": "18"}], "two have the id 'a'"),
+        ([{"secret": "\u0661\u0662"}], "secret is"),
+        ([{"sentence": "Koden er {} {}."}], "sentence is"),
+    ],
+)
+def test_canaries_that_could_not_be_told_apart_or_measured_are_refused(
+    tmp_path: Path, changes: list[dict[str, str]], message: str
+) -> None:
+    canary = {"id": "a", "sentence": "Koden er {}.", "secret": "17"}
+    write(tmp_path / "canaries.yaml", {"canaries": [canary | change for change in changes]})
+    with pytest.raises(SettingsError, match=f"canaries.yaml: canaries.*{message}"):
+        read_config(tmp_path / "canaries.yaml", evaluation.Canaries)
+
+
 def test_the_consortium_asks_by_the_charters_clauses() -> None:
     values = read_config(PROJECT_ROOT / "examples/consortium/values.yaml", evaluation.Values)
     ids = [question.id for question in values.questions]

@@ -25,19 +25,20 @@ from dsk_assets.intake.manifest_file import read_manifest
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import PROJECT_ROOT
-from tests.corpora import donate, open_catalog, released, texts, tokenise
+from tests.corpora import donate, open_catalog, released, texts, tokenise, write
 from tests.support import admit, seed
 
-OPEN, CLOSED = "dsk-2026-0001@1.0.0", "dsk-2026-0007@1.0.0"
+OPEN, CLOSED, EMPTY = "dsk-2026-0001@1.0.0", "dsk-2026-0007@1.0.0", "dsk-2026-0008@1.0.0"
 FOLDERS = {OPEN: "arkiv-litteratur", CLOSED: "forsyning-kundeservice"}
-CONTENTS = {OPEN: texts("a", 25), CLOSED: texts("bb", 8)}
+CONTENTS = {OPEN: texts("a", 25), CLOSED: texts("bb", 8), EMPTY: texts("c", 1)}
+WEIGHTS = {OPEN: 1.0, CLOSED: 2.5}
 SHORTER = set(sorted(CONTENTS[OPEN])[3:5])
 """Documents whose first ten characters are cut out, because others have them too."""
 
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
-    """A release of one donation that may be published and one that may not."""
+    """A release of one donation that may be published and two that may not, one without text."""
     catalog = open_catalog(tmp_path_factory.mktemp("exported"))
     example = PROJECT_ROOT / "examples" / "consortium"
     own = catalog.settings.consortium
@@ -45,9 +46,15 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
         shutil.copy(example / name, own / name)
     for name in ("agreements", "licences"):
         shutil.copytree(example / name, own / name)
+    write(
+        own / "policies" / "often.yaml",
+        {"name": "often", "version": "1", "applies_to": ["dsk-2026-0007"], "weight": 2.5},
+    )
     for donation, contents in CONTENTS.items():
-        donate(catalog, donation, contents, cut=SHORTER & contents.keys())
-        manifest = read_manifest(example / "donations" / FOLDERS[donation]).as_json()
+        dropped = contents if donation == EMPTY else ()
+        donate(catalog, donation, contents, cut=SHORTER & contents.keys(), dropped=dropped)
+        folder = FOLDERS.get(donation, FOLDERS[CLOSED])
+        manifest = read_manifest(example / "donations" / folder).as_json()
         files = {"manifest.json": manifest}
         landing = seed(catalog, "donations/landing", donation, zone=Zone.RESTRICTED, files=files)
         admit(catalog, "approval", landing)
@@ -61,9 +68,9 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Catalog]:
 
 
 def documents(catalog: Catalog) -> dict[str, dict[str, np.ndarray]]:
-    """The tokens of each document by donation, in the order of the shards."""
+    """The tokens of each document by donation that has any, in the order of the shards."""
     found: dict[str, dict[str, np.ndarray]] = {}
-    for member in open_release(catalog, "1.0.0").members:
+    for member in open_release(catalog, "1.0.0").members[:2]:
         shards = [np.fromfile(path, dtype) for path, dtype in member.files()]
         found[member.donation] = {
             span["doc_id"]: shards[span["shard"]][span["start"] : span["end"]]
@@ -85,8 +92,12 @@ def test_megatron_reads_every_document(catalog: Catalog, tmp_path: Path) -> None
     weights = dict(
         reversed(line.split(" ")) for line in (tmp_path / "out/blend.txt").read_text().splitlines()
     )
-    tokens = {name: sum(map(len, own.values())) for name, own in documents(catalog).items()}
+    tokens = {
+        name: WEIGHTS[name] * sum(map(len, own.values()))
+        for name, own in documents(catalog).items()
+    }
     assert {name: float(weight) for name, weight in weights.items()} == tokens
+    assert not list((tmp_path / "out").glob(f"{EMPTY}*"))
 
 
 def test_megatron_takes_large_vocabularies(tmp_path: Path) -> None:
@@ -176,7 +187,8 @@ def test_mosaicml_reads_every_document(
         ]
         for donation, own in documents(catalog).items()
     }
-    assert read == {"samples": expected, "epoch": sum(map(len, expected.values()))}
+    epoch = sum(int(WEIGHTS[name] * len(own)) for name, own in expected.items())
+    assert read == {"samples": expected, "epoch": epoch}
 
 
 @pytest.mark.parametrize(("length", "code", "width"), [(255, 0, 1), (256, 1, 2), (2**16, 2, 4)])
@@ -216,7 +228,7 @@ def test_datasets_reads_the_six_columns_of_what_may_be_published(
     assert set(rows["source"]) == {OPEN.partition("@")[0]}
     counts = {doc_id: len(tokens) for doc_id, tokens in documents(catalog)[OPEN].items()}
     assert dict(zip(rows["id"], rows["token_count"], strict=True)) == counts
-    assert (tmp_path / "out/left-out.txt").read_text() == f"{CLOSED}\n"
+    assert (tmp_path / "out/left-out.txt").read_text() == f"{CLOSED}\n{EMPTY}\n"
 
 
 @pytest.mark.parametrize("name", FORMATS)

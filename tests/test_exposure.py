@@ -1,5 +1,6 @@
 """What training has read: computed from the order, and the same as what is really fed."""
 
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from dsk_assets.cli.main import main
 from dsk_assets.corpus.release import open_release
 from dsk_assets.corpus.shards import LOOKUP
 from dsk_assets.errors import CorruptedError, MissingInputError
+from dsk_assets.evidence import clock
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.training import answers, base_model
 from dsk_assets.training.exposure import EXPOSURE, exposure, reads
@@ -217,6 +219,25 @@ def test_each_checkpoint_answers_for_its_own_step(trained: tuple[Catalog, list[A
     assert answers.newest_unread(answers.of_donation(catalog, A)) is None
 
 
+def test_a_checkpoint_that_was_damaged_and_made_again_is_no_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = open_catalog(tmp_path)
+    donate(catalog, A, texts("a", 25))
+    tokenise(catalog, A)
+    released(catalog)
+    base_model.base_model(catalog)
+    train(catalog, "1.0.0", in_process)
+    first = catalog.require(answers.CHECKPOINT, checkpoints(catalog)[0])
+    first.path("checkpoint.json").unlink()
+    later = dt.timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda after: dt.datetime.now(dt.UTC) + later)
+    train(catalog, "1.0.0", in_process)
+    assert len(catalog.numbers(answers.CHECKPOINT, first.partition)) == 2
+    found = answers.of_donation(catalog, A)
+    assert [one.checkpoint for one in found] == checkpoints(catalog)
+
+
 def test_the_command_answers_and_names_what_it_does_not_know(
     trained: tuple[Catalog, list[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +260,10 @@ def test_the_command_answers_and_names_what_it_does_not_know(
     unknown = dsk("--document", "0" * 32)
     assert unknown.exit_code == 1
     assert "is in no release that a checkpoint was trained on" in unknown.output
+    with pytest.raises(MissingInputError, match=r"no checkpoint x .* test-1\.0\.0\.step-000005, "):
+        answers.of_checkpoint(catalog, "x")
+    with pytest.raises(MissingInputError, match=r"no corpus release 1\.1\.0 .* are: 1\.0\.0$"):
+        open_release(catalog, "1.1.0")
     with pytest.raises(MissingInputError, match="donation nobody"):
         answers.of_donation(catalog, "nobody")
 

@@ -6,6 +6,7 @@ a donation opens anything else, and one about a document only what finds it in i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dsk_assets.corpus.lookup import Place, find
@@ -57,8 +58,15 @@ class Exposure:
 
 
 def of_checkpoint(catalog: Catalog, key: str) -> list[Exposure]:
-    """What the checkpoint *key* has read of every donation of its release."""
-    return list(_Trained.of(catalog, catalog.require(CHECKPOINT, key), {}).donations())
+    """What the checkpoint *key* has read of every donation of its release.
+
+    Raises :class:`MissingInputError` for an unknown one.
+    """
+    snapshot = catalog.latest(CHECKPOINT, key)
+    if snapshot is None:
+        known = ", ".join(catalog.partitions(CHECKPOINT)) or "none yet"
+        raise MissingInputError(f"there is no checkpoint {key} — the checkpoints are: {known}")
+    return list(_Trained.of(catalog, snapshot, {}).donations())
 
 
 def of_donation(catalog: Catalog, donation: str) -> list[Exposure]:
@@ -112,13 +120,17 @@ def _checkpoints(catalog: Catalog) -> Iterator["_Trained"]:
     """All checkpoints, the oldest first."""
     snapshots = [catalog.require(CHECKPOINT, key) for key in catalog.partitions(CHECKPOINT)]
     opened: dict[str, _Release] = {}
-    for snapshot in sorted(snapshots, key=_finished):
+    for snapshot in sorted(snapshots, key=partial(_age, catalog)):
         yield _Trained.of(catalog, snapshot, opened)
 
 
-def _finished(snapshot: Snapshot) -> tuple[str, str]:
+def _age(catalog: Catalog, snapshot: Snapshot) -> tuple[str, int]:
+    """When a checkpoint was made for the first time, and its step: repaired, it is no newer."""
+    number = catalog.numbers(CHECKPOINT, snapshot.partition)[0]
+    if number != snapshot.number:
+        snapshot = catalog.numbered(CHECKPOINT, snapshot.partition, number)
     moment = snapshot.statement["predicate"]["runDetails"]["metadata"]["finishedOn"]
-    return moment, str(snapshot.partition)
+    return moment, int(snapshot.counts["step"])
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from dsk_assets.consortium.policy import Section
 from dsk_assets.consortium.reading import read_config
@@ -71,14 +71,25 @@ class Canary(Section):
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     sentence: str = Field(pattern=r"^[^{}]*\{\}[^{}]*$")
     """The sentence, with ``{}`` in place of the secret."""
-    secret: str = Field(pattern=r"\d")
+    secret: str = Field(pattern=r"[0-9]")
     """What stands there; its digits are replaced for comparison."""
+
+
+def _each_its_own_id(given: Sequence[Question | Canary]) -> Sequence[Question | Canary]:
+    """*given*, where no two have an id in common: results stand under ids."""
+    ids = [one.id for one in given]
+    for one in ids:
+        if ids.count(one) > 1:
+            raise ValueError(f"two have the id {one!r}")
+    return given
 
 
 class Canaries(Section):
     """The content of ``canaries.yaml``."""
 
     canaries: tuple[Canary, ...] = Field(min_length=1)
+
+    _unique = field_validator("canaries")(_each_its_own_id)
 
 
 class Values(Section):
@@ -87,6 +98,8 @@ class Values(Section):
     charter: str
     version: str
     questions: tuple[Question, ...] = Field(min_length=1)
+
+    _unique = field_validator("questions")(_each_its_own_id)
 
 
 def evaluation(catalog: Catalog, key: str) -> Snapshot:
@@ -267,7 +280,7 @@ class _Tried:
     def _exposure(self, canary: Canary) -> float:
         numbers = random.Random(canary.id)
         others = {
-            re.sub(r"\d", lambda _: str(numbers.randrange(10)), canary.secret)
+            re.sub(r"[0-9]", lambda _: str(numbers.randrange(10)), canary.secret)
             for _ in range(CANDIDATES)
         } - {canary.secret}
         true = self._probability(canary.sentence.format(canary.secret))

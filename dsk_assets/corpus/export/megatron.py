@@ -22,9 +22,14 @@ CODES = {"uint16": 8, "int32": 4}
 
 
 def write(catalog: Catalog, release: OpenedRelease, folder: Path) -> None:
-    """Write each donation of *release*, and the mix."""
+    """Write each donation of *release* that has a token, and the mix.
+
+    The library cannot open files without one.
+    """
     lines = []
     for member in release.members:
+        if not member.tokens:
+            continue
         name = member.donation
         lengths: list[int] = []
         kind = "uint16"
