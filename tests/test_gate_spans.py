@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.gates.registry import GATES
 from dsk_assets.gates.spans import redaction_measures, redaction_of, token_measures
+from dsk_assets.lake.digests import sha256_bytes
 from tests.gating import failed, judged, shard
 from tests.support import DONATION
+
+FIRST = sha256_bytes(np.arange(40, dtype=np.uint16).tobytes())
+"""The digest of the first shard; the second shard's table names it where its own is meant."""
 
 
 @pytest.mark.parametrize(
@@ -30,6 +35,10 @@ from tests.support import DONATION
         ({"spans_misplaced"}, {"spans": {"end": [20, 40, 21]}}),
         ({"spans_of_other_donations"}, {"spans": {"donation_id": ["dsk-2026-0009"] * 3}}),
         (
+            {"spans_of_other_donations"},
+            {"spans": {"donation_id": ["dsk-2026-0001", "dsk-2026-0009", "dsk-2026-0001"]}},
+        ),
+        (
             {"documents_not_kept", "documents_without_one_span", "documents_not_redacted"},
             {"spans": {"doc_id": ["d1", "d2", "d9"]}},
         ),
@@ -39,6 +48,8 @@ from tests.support import DONATION
         ({"documents_not_kept", "documents_without_one_span"}, {"kept": (True, True, False)}),
         ({"tokens_miscounted", "tokens_unmapped"}, {"tokens": (40, 21)}),
         ({"shards_with_other_bytes", "tokens_miscounted"}, {"sha256": "c" * 64}),
+        ({"shards_with_other_bytes", "tokens_miscounted"}, {"sha256": FIRST}),
+        ({"tokens", "tokens_miscounted", "spans_misplaced"}, {"tokens": (0, 0)}),
     ],
 )
 def test_every_token_belongs_to_one_kept_document(
@@ -79,6 +90,17 @@ def test_coverage_is_counted_as_token_by_token(tokens: int, drawn: list[tuple[in
     assert found["tokens_unmapped"] == (covered == 0).sum()
     assert (found["tokens_mapped_twice"] > 0) == (covered > 1).any()
     assert found["spans_misplaced"] == 0
+
+
+def test_shards_that_were_begun_before_the_search_ended_are_refused(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+):
+    shard(catalog)
+    early = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    monkeypatch.setattr("dsk_assets.gates.spans.started", lambda shards: early)
+    verdict = GATES["spans"].judge(catalog, DONATION)
+    assert set(failed(verdict)) == {"redacted_too_late"}
+    assert not admission.decision(verdict).admitted
 
 
 def test_a_search_that_ended_after_the_shards_were_begun_is_too_late(catalog: Catalog):
