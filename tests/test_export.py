@@ -21,6 +21,7 @@ from dsk_assets.corpus.release import open_release
 from dsk_assets.errors import NotAdmittedError, StorageError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.merkle import inclusion_proof, leaf_hash, root_of, verify_inclusion
+from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.intake.manifest_file import read_manifest
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.store import Zone
@@ -270,7 +271,7 @@ def test_nothing_is_overwritten_and_nothing_unjudged_leaves(
     lake = tmp_path / "copy"
     shutil.copytree(catalog.settings.home.parent, lake)
     refused = open_catalog(lake)
-    admit(refused, "composition", refused.require("corpus/release", "1.0.0"), admitted=False)
+    withdraw(refused, CLOSED, refused.settings.date, "test")  # the gate admitted it before
     with pytest.raises(NotAdmittedError, match="composition refused"):
         export(refused, "1.0.0", "megatron", tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,6 +12,7 @@ from dsk_assets.corpus.release import OpenedRelease, open_release
 from dsk_assets.evidence import admission
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.merkle import leaf_hash, root_of
+from dsk_assets.gates.registry import GATES
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.folders import files_below, new_folder, require_new
 
@@ -29,12 +30,13 @@ def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[
 
     ``export.json`` lists every file with its SHA-256 and size, so that a copy can be checked at
     the other end, and with its Merkle leaf: the hash (RFC 9162, section 2.1) of the canonical JSON
-    of path, SHA-256 and bytes. ``root`` is that of the tree over all of them, in order. Demands
-    gate ``composition`` of the release, as training does. Files can be read by their owner alone.
-    Raises :class:`StorageError` where *out* already holds something.
+    of path, SHA-256 and bytes. ``root`` is that of the tree over all of them, in order. Has gate
+    ``composition`` judge the release as of today, and demands that it admits it. Files can be read
+    by their owner alone. Raises :class:`StorageError` where *out* already holds something.
     """
     require_new(out)
     release = open_release(catalog, version)
+    GATES["composition"].judge(catalog, version)  # a donation may have been withdrawn since
     admission.require(catalog, "composition", release.snapshot)
     with new_folder(out, "export") as folder:
         FORMATS[format_name](catalog, release, folder)
