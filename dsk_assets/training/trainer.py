@@ -303,7 +303,7 @@ def _load(folder: Path) -> tuple[Any, dict[str, Any]]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    loaded: tuple[Any, dict[str, Any]] = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
         use_safetensors=True,
@@ -311,4 +311,5 @@ def _load(folder: Path) -> tuple[Any, dict[str, Any]]:
         trust_remote_code=False,
         output_loading_info=True,
     )
-    return loaded
+    model, said = loaded
+    return model, said
