@@ -48,7 +48,7 @@ def test_the_platform_alone_adds_no_further_key(platform: Platform, role: str):
     key = CryptoSigner.generate_ed25519()
     changed(platform, "add", role, key, "s", "new")
     assert wrong(platform) == {"key-without-consortium": f"key {key.public_key.keyid}"}
-    with pytest.raises(CorruptedError, match="role consortium"):
+    with pytest.raises(CorruptedError, match="without the consortium signing"):
         sequencer.keyring(platform.catalog)
 
 
@@ -100,7 +100,7 @@ def test_a_rotation_that_old_or_new_key_did_not_sign(
     vkey = vkey_of(platform, public) if role == "log" else None
     changed(platform, "rotate", role, key, *signers, replaces=replaced, vkey=vkey)
     assert set(wrong(platform)) == {"key-rotated-alone"}
-    with pytest.raises(CorruptedError, match=r"old and the new key|replaces no key"):
+    with pytest.raises(CorruptedError, match="without both the old key"):
         sequencer.keyring(platform.catalog)
 
 
@@ -176,7 +176,7 @@ def test_a_rotation_gives_the_key_to_nobody_else(platform: Platform, holder: str
     old = private(platform, "donor").public_key.keyid
     changed(platform, "rotate", "donor", new, "s", "donor", "new", replaces=old, holder=holder)
     assert set(wrong(platform)) == {"key-rotated-alone"}
-    with pytest.raises(CorruptedError, match="and that holder"):
+    with pytest.raises(CorruptedError, match="without both the old key"):
         sequencer.keyring(platform.catalog)
 
 

@@ -125,7 +125,7 @@ def list_keys() -> None:
         if private.is_there(catalog.settings, role)
     }
     for keyid, key in ring.known.items():
-        state = "in force" if key.in_force(size) else "revoked" if key.revoked else "replaced"
+        state = "in force" if key.holds_at(size) else "revoked" if key.revoked else "replaced"
         notes = [NoteKey.parse(key.vkey).name] if key.role == private.WITNESS and key.vkey else []
         notes += [f"CVR {key.holder}"] if key.holder else []
         notes += ["development"] * key.development + ["here"] * (own.pop(keyid, None) is not None)

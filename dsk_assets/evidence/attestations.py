@@ -100,7 +100,7 @@ def sign(
     role whose signature is missing.
     """
     key = ring.known.get(signer.public_key.keyid)
-    if key is None or not key.in_force(position):
+    if key is None or not key.holds_at(position):
         raise SettingsError(
             f"the log knows no key {signer.public_key.keyid} in force — have it added with "
             "`dsk evidence keys add`"

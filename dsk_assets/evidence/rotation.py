@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from dsk_assets.errors import MissingInputError, SettingsError
 from dsk_assets.evidence import attestations, keys, predicates, sequencer
 from dsk_assets.evidence.catalog import Catalog
-from dsk_assets.evidence.keyring import KeyRing, KnownKey
+from dsk_assets.evidence.keyring import KeyRing, public_key
 from dsk_assets.evidence.log import Log, ed25519
 from dsk_assets.evidence.notes import COSIGNATURE, ED25519, NoteKey
+from dsk_assets.evidence.verify import trust
 
 if TYPE_CHECKING:
     from securesystemslib.signer import CryptoSigner, Key
@@ -151,32 +152,32 @@ def revoke(catalog: Catalog, keyid: str, reason: str) -> None:
     statement = predicates.key_statement(
         "revoke",
         key.role,
-        key.key,
+        public_key(key),
         holder=key.holder,
         development=key.development,
         vkey=key.vkey,
         reason=reason,
     )
-    _write(catalog, key.role, key.key, statement)
+    _write(catalog, key.role, public_key(key), statement)
     sequencer.append_new(catalog)
 
 
-def _refuse_last(ring: KeyRing, key: KnownKey, size: int) -> None:
+def _refuse_last(ring: KeyRing, key: trust.Key, size: int) -> None:
     left = [one for one in ring.at(size, keys.CONSORTIUM) if one != key]
-    if key.role == keys.CONSORTIUM and key.in_force(size) and not left:
+    if key.role == keys.CONSORTIUM and key.holds_at(size) and not left:
         raise SettingsError(
-            f"key {key.key.keyid} is the consortium's last one, and must sign for the next — add "
+            f"key {key.keyid} is the consortium's last one, and must sign for the next — add "
             "that first: dsk evidence keys add FILE --role consortium"
         )
 
 
-def _refuse_own(catalog: Catalog, key: KnownKey, size: int) -> None:
+def _refuse_own(catalog: Catalog, key: trust.Key, size: int) -> None:
     own = {
         keys.signer(catalog.settings, role).public_key.keyid for role in (keys.STATEMENTS, keys.LOG)
     }
-    if key.in_force(size) and key.key.keyid in own:
+    if key.holds_at(size) and key.keyid in own:
         raise SettingsError(
-            f"key {key.key.keyid} is in use for {key.role} — replace it first: "
+            f"key {key.keyid} is in use for {key.role} — replace it first: "
             f"dsk evidence keys rotate {key.role}"
         )
 

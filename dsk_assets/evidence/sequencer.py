@@ -261,7 +261,7 @@ def _introduce(catalog: Catalog, log: Log, ring: KeyRing) -> None:
                 vkey=log.key().vkey if role == keys.LOG else None,
             )
             attestations.write(settings, lake, f"key/{role}", key.keyid, statement, number=1)
-        elif not any(one.key.keyid == key.keyid and one.until is None for one in known):
+        elif not any(one.keyid == key.keyid and one.until is None for one in known):
             if _finish_rotation(log, ring, role):
                 continue
             raise SettingsError(

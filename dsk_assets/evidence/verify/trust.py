@@ -1,4 +1,8 @@
-"""Which keys may sign at each position of the log, replayed from the logged key statements."""
+"""Which keys may sign at each position of the log: the rules, and their replay.
+
+The first key statement in the log is the trust root: it is signed by the key that it adds. What
+changes the keys later says :func:`breach`, for those who verify and for those who append.
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,16 +22,22 @@ CONSORTIUM, DONOR = "consortium", "donor"
 
 @dataclass(frozen=True)
 class Key:
-    """A public key with the positions of the log between which it may sign."""
+    """A public key, in *form* as securesystemslib has it, and between which entries it may sign."""
 
     keyid: str
     role: str
     holder: str | None
-    public: str
+    form: Mapping[str, Any]
     vkey: str | None
     development: bool
     since: int
     until: int | None = None
+    revoked: bool = False
+
+    @property
+    def public(self) -> str:
+        """The key itself, in hexadecimal or PEM."""
+        return str(self.form["keyval"]["public"])
 
     def holds_at(self, index: int | None) -> bool:
         """Whether the key may sign the entry at *index*; None stands for the log's end."""
@@ -86,45 +96,55 @@ Logged = tuple[int | None, str, bytes]
 def replay(envelopes: Iterable[Logged], root: str | None = None) -> tuple[KeyRing, list[Fault]]:
     """The keys that the key statements in *envelopes*, in the order of the log, lead to.
 
-    The first one adds the key that it is signed with: the root of all trust. Where it has another
-    id than *root* that is one fault, and the others are sought as if it had not. What later ones
-    need says :func:`_breach`; one that lacks it is a fault and changes nothing.
+    Where the first one has another id than *root* that is one fault, and the others are sought as
+    if it had not. One that breaks a rule is a fault and changes nothing.
     """
     ring, faults = KeyRing(), []
     for index, place, data in envelopes:
         try:
             change = parse(unseal(data)[0])["predicate"]
-            key = _named(change, place, index or 0)
+            key = named(change, index or 0)
+            if place.split("/")[-4:-1] != ["key", key.role, key.keyid]:
+                raise Unreadable("it lies where the statement of another key or role belongs")
             known = {**ring.public_keys, key.keyid: key.public}
             signers = read_statement(data, known, place, index).signers
-            if ring.keys:
-                breach = _breach(ring, change, key, signers)
+            if not ring.keys and root not in (None, key.keyid):
+                faults.append(Fault("root-differs", place, f"{key.keyid}, not {root}"))
+            code = breach(ring, change, key, signers)
+            if code is None:
+                ring = changed(ring, change, key)
             else:
-                is_root = change["action"] == "add" and key.role == SIGNER and bool(signers)
-                breach = None if is_root else "key-not-trusted"
-                if root not in (None, key.keyid):
-                    faults.append(Fault("root-differs", place, f"{key.keyid}, not {root}"))
-            if breach is None:
-                ring = _changed(ring, change, key)
-            else:
-                faults.append(Fault(breach, place, f"key {key.keyid}"))
+                faults.append(Fault(code, place, f"key {key.keyid}"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             faults.append(Fault("statement-unreadable", place, str(error)))
     return ring, faults
 
 
-def _breach(
+def needed(ring: KeyRing, change: Mapping[str, Any]) -> tuple[str, ...]:
+    """The roles that sign a change of the keys, one key each.
+
+    An addition, but of the first key of a role, is signed by the consortium too, so that nobody
+    gives the second of two signatures with a key that they have added themselves.
+    """
+    further = change["action"] == "add" and ring.ever(change["role"])
+    return (SIGNER, CONSORTIUM) if further else (SIGNER,)
+
+
+def breach(
     ring: KeyRing, change: Mapping[str, Any], key: Key, signers: Iterable[str]
 ) -> str | None:
     """The code of the rule that a change of the keys breaks.
 
-    All are signed by a key for statements. A rotation is signed by the key that is replaced and by
-    the one that takes its place, of the same role and holder; an addition, but of the first key of
-    a role, by the consortium. A key is added once, for one role.
+    The first one adds the key for statements that signs it. All later ones are signed as
+    :func:`needed` says. A rotation is signed by the key that is replaced and by the one that takes
+    its place besides, of the same role and holder. A key is added once, for one role.
     """
     signed = set(signers)
-    roles = ring.roles(signed, key.since)
-    if SIGNER not in roles:
+    if not ring.keys:
+        is_root = change["action"] == "add" and key.role == SIGNER and key.keyid in signed
+        return None if is_root else "key-not-trusted"
+    missing = set(needed(ring, change)) - set(ring.roles(signed, key.since))
+    if SIGNER in missing:
         return "key-not-trusted"
     known = [one for one in ring.keys if one.keyid == key.keyid]
     if change["action"] == "revoke":
@@ -132,40 +152,42 @@ def _breach(
     if known:
         return "key-again"
     if change["action"] == "add":
-        return "key-without-consortium" if ring.ever(key.role) and CONSORTIUM not in roles else None
+        return "key-without-consortium" if missing else None
     held = [one for one in ring.of_role(key.role, key.since) if one.holder == key.holder]
     old = {one.keyid for one in held} & {change["replaces"]}
     return None if old and old | {key.keyid} <= signed else "key-rotated-alone"
 
 
-def _named(change: Mapping[str, Any], place: str, since: int) -> Key:
+def named(change: Mapping[str, Any], since: int) -> Key:
     """The key that a key statement is about; ``ValueError`` where its role cannot use it."""
     public, role, vkey = change["key"]["keyval"]["public"], change["role"], change["vkey"]
     if not isinstance(public, str) or not isinstance(role, str):
         raise Unreadable("not a key")
     keyid = key_id(change["key"])
-    if place.split("/")[-4:-1] != ["key", role, keyid]:
-        raise Unreadable("it lies where the statement of another key or role belongs")
     if role in ("log", "witness") and NoteKey.parse(vkey).public != bytes.fromhex(public):
         raise Unreadable("the key is not the one that its vkey writes")
     return Key(
         keyid=keyid,
         role=role,
         holder=change["holder"],
-        public=public,
+        form=change["key"],
         vkey=vkey,
         development=bool(change["development"]),
         since=since,
     )
 
 
-def _changed(ring: KeyRing, change: Mapping[str, Any], key: Key) -> KeyRing:
+def changed(ring: KeyRing, change: Mapping[str, Any], key: Key) -> KeyRing:
+    """The keys after a change that breaks no rule."""
+    revokes = change["action"] == "revoke"
     ended = {"add": None, "rotate": change["replaces"], "revoke": key.keyid}[change["action"]]
     keys = [
-        replace(one, until=key.since) if one.keyid == ended and one.until is None else one
+        replace(one, until=key.since if one.until is None else one.until, revoked=revokes)
+        if one.keyid == ended
+        else one
         for one in ring.keys
     ]
-    return KeyRing((*keys, *([] if change["action"] == "revoke" else [key])))
+    return KeyRing((*keys, *([] if revokes else [key])))
 
 
 def development(ring: KeyRing) -> Iterator[Fault]:
