@@ -132,6 +132,22 @@ def test_a_model_is_tried_and_the_counts_are_kept(catalog: Catalog) -> None:
     assert evaluation.evaluation(catalog, key).counts["questions"] == 1
 
 
+def test_a_model_that_reads_texts_of_any_length_is_tried_too(catalog: Catalog) -> None:
+    """Bloom's configuration names no largest length."""
+    from transformers import BloomConfig, BloomForCausalLM
+
+    train(catalog, "1.0.0", in_process)
+    checkpoint = catalog.require("training/checkpoint", checkpoints(catalog)[-1])
+    release = open_release(catalog, "1.0.0")
+    tried = evaluation._Tried(checkpoint, release, checkpoint.json("checkpoint.json"))
+    config = BloomConfig(vocab_size=600, hidden_size=16, n_layer=1, n_head=2)
+    vars(tried)["model"] = BloomForCausalLM(config).eval()
+    answers = {"better": "mørk og stormfuld " * 50, "worse": "lys"}
+    question = evaluation.Question(id="q", clauses=("1.1",), prompt="det var en", **answers)
+    asked = evaluation.Values(charter="c", version="1", questions=(question,))
+    assert len(tried.values(asked)["questions"]) == 1
+
+
 def test_a_model_that_knows_its_documents_is_found_out(tmp_path: Path) -> None:
     catalog = open_catalog(tmp_path)
     write(

@@ -340,7 +340,8 @@ class _Tried:
         encode = self.vocabulary.tokenizer.encode
         begun = encode(prompt, add_special_tokens=False).ids
         tokens = np.array([*begun, *encode(f" {answer}", add_special_tokens=False).ids])
-        context = self.model.config.max_position_embeddings
+        settings = self.model.config.get_text_config()
+        context = getattr(settings, "max_position_embeddings", len(tokens))
         answered = self._logarithms(tokens[-context:])[-(len(tokens) - len(begun)) :]
         return float(answered.sum()) / len(f" {answer}".encode())
 
