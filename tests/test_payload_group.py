@@ -92,6 +92,39 @@ def test_a_model_in_parts_reads_and_learns_what_a_whole_one_does(together: dict[
     assert losses(parts) == pytest.approx(losses(whole), rel=1e-6)
 
 
+def test_of_a_model_in_parts_one_layer_at_a_time_is_whole(catalog: Catalog, tmp_path: Path) -> None:
+    from torch.distributed.tensor import DTensor
+
+    size = {"hidden_size": 16, "layers": 3, "heads": 2, "feed_forward": 32}
+    made = job(catalog, tmp_path, processes=2, sharding="full", model=size)
+
+    def looks(rank: int) -> int:
+        with joined(2) as group:
+            trainer = Trainer.start(
+                made.settings, made.dataset(), group,
+                vocabulary=600, end_of_text=0, base_model=None,
+            )  # fmt: skip
+            layers = trainer.model.model.layers
+            seen = []
+            for layer in layers:
+                layer.mlp.register_forward_hook(
+                    lambda *_: seen.append(
+                        [not isinstance(next(one.parameters()), DTensor) for one in layers]
+                    )
+                )
+            trainer.one()
+            trainer.held_out_loss([0])
+            divided = all(isinstance(one, DTensor) for one in trainer.model.parameters())
+            (tmp_path / f"{rank}.json").write_text(json.dumps([seen[:3], divided]))
+        return 0
+
+    assert in_pair(looks) == [0, 0]
+    for rank in range(2):
+        seen, divided = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert seen == [[True, False, False], [False, True, False], [False, False, True]]
+        assert divided, "also what is outside layers, when nothing is learnt from a forward pass"
+
+
 def test_gradients_of_a_model_in_parts_are_added_up(
     catalog: Catalog, straight: Job, tmp_path: Path
 ) -> None:
