@@ -227,7 +227,7 @@ def test_an_answer_can_be_taken_back_once(catalog: Catalog) -> None:
 
 
 def test_a_reviewer_is_a_role_and_a_review_needs_texts(catalog: Catalog) -> None:
-    with pytest.raises(MissingInputError):
+    with pytest.raises(MissingInputError, match="dsk status"):
         Review(catalog, DONATION, "donor", 10)
     search(catalog)
     with pytest.raises(SettingsError, match="auditor"):

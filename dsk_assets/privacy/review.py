@@ -276,7 +276,13 @@ def _present(catalog: Catalog, donation: str) -> Snapshot:
     landing = catalog.latest("donations/landing", donation)
     if landing is not None and is_withdrawn(catalog, landing):
         raise NotAdmittedError(f"{donation} is withdrawn — nobody may read its text any more")
-    return reviewed_texts(catalog.require("filtering/personal_data", donation))
+    screened = catalog.latest("filtering/personal_data", donation)
+    if screened is None:
+        raise MissingInputError(
+            f"{donation} has not been searched for personal data — name it as `dsk status` lists "
+            "it, with its version"
+        )
+    return reviewed_texts(screened)
 
 
 def recorded(catalog: Catalog, donation: str) -> Snapshot:
