@@ -85,16 +85,16 @@ def _parts(member: Member, doc_id: str, verified: bool) -> Iterator[str]:
     path = member.shards.path(LOOKUP) if verified else member.shards.unverified(LOOKUP)
     rows = rows_like(path, doc_id)
     if rows:
-        ends = list(accumulate(member.table.sort_by("shard")["documents"].to_pylist()))
-        shards = {int(np.searchsorted(ends, row, "right")) for row in rows}
-        yield from (f"shard_span/part-{shard:05d}.parquet" for shard in sorted(shards))
+        ends = np.cumsum(member.table.sort_by("shard")["documents"].to_numpy())
+        shards = np.unique(np.searchsorted(ends, np.array(rows), "right"))
+        yield from (f"shard_span/part-{shard:05d}.parquet" for shard in shards)
 
 
 def _guess(doc_id: str, size: int) -> int:
     """Where the document would stand among *size* of them; 0 where its id is no digest."""
     digits = doc_id[: LOOKUP_TYPE.itemsize]
     try:
-        return int(digits, 16) * size // 16 ** len(digits)
+        return int(digits, 16) * size >> 4 * len(digits)
     except ValueError:
         return 0
 
@@ -108,7 +108,11 @@ def _beginnings(file: int, first: int, number: int) -> NDArray[np.bytes_]:
 
 def _equal(beginnings: NDArray[np.bytes_], doc_id: str) -> range:
     key = np.array(doc_id.encode(errors="replace"), LOOKUP_TYPE)
-    return range(*(int(np.searchsorted(beginnings, key, side)) for side in ("left", "right")))
+    first, beyond = (
+        np.searchsorted(beginnings, key, "left"),
+        np.searchsorted(beginnings, key, "right"),
+    )
+    return range(int(first), int(beyond))
 
 
 def _read(member: Member, number: int, part: str, doc_id: str) -> Place | None:
