@@ -32,7 +32,15 @@ class DonationError(DskError):
 
 
 class MissingInputError(DskError):
-    """Something upstream has not been materialised yet."""
+    """Something upstream has not been materialised yet.
+
+    ``asset`` and ``partition`` are what is missing, where it is an asset's.
+    """
+
+    def __init__(self, message: str, asset: str | None = None, partition: str | None = None):
+        super().__init__(message)
+        self.asset = asset
+        self.partition = partition
 
 
 class NotAdmittedError(DskError):

@@ -357,7 +357,7 @@ def test_the_command_checks_a_file(lake: Catalog, events: list[dict], tmp_path: 
     good.write_text("".join(json.dumps(event) + "\n" for event in events))
     done = CliRunner().invoke(main, ["openlineage", "check", str(good)])
     assert (done.exit_code, done.output) == (
-        0, f"{len(events)} events are as their schemas say\n"
+        0, f"as their schemas say: {len(events)} events\n"
     )  # fmt: skip
     bad.write_text(json.dumps(events[0]) + "\n{\n" + json.dumps(events[1] | {"job": 1}) + "\n")
     done = CliRunner().invoke(main, ["openlineage", "check", str(bad)])

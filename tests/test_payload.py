@@ -124,6 +124,8 @@ def test_a_changed_input_is_refused_before_training(catalog: Catalog, tmp_path: 
         payload.run(made.folder, HERE)
     assert "shards/0000/00000.bin" in (made.out / "error.txt").read_text()
     assert not (made.out / METRICS).exists()
+    with pytest.raises(TrainingError, match="there is no folder"):
+        Job.read(tmp_path / "elsewhere")
     with pytest.raises(TrainingError, match="not a job folder"):
         Job.read(tmp_path)
 

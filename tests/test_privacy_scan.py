@@ -141,8 +141,10 @@ def test_a_mark_of_the_byte_order_is_no_part_of_the_first_line(tmp_path: Path) -
 
 
 def test_many_bad_lines_are_counted() -> None:
-    with pytest.raises(DonationError, match=r"line 10 .* and 90 others"):
+    with pytest.raises(DonationError, match=r"line 10 .* and 90 others — correct the file"):
         list(scan_lines(["{"] * 100))
+    with pytest.raises(DonationError, match="the other lines are done"):
+        list(scan_lines([GOOD, "{"]))
 
 
 def command(*arguments: str, stdin: bytes, **patched: object) -> Result:

@@ -154,6 +154,13 @@ def test_an_input_without_statement_is_an_entity_that_nothing_made(catalog: Cata
     assert lost not in {one["prov:entity"] for one in content["wasGeneratedBy"].values()}
 
 
+def test_an_id_stands_for_the_newest_version(catalog: Catalog, chain):
+    old, new = (f"dsk-2026-0001@{version}" for version in ("9.0.0", "10.0.0"))
+    for key in (old, new):
+        make(catalog, "donations/landing", key, [], manifest__json={})
+    assert keys(catalog, "dsk-2026-0001") == {f"donations/landing[{new}]"}
+
+
 def test_what_there_is_not_is_an_error_that_helps(catalog: Catalog):
     with pytest.raises(MissingInputError, match="no release, checkpoint or donation"):
         closure(catalog, "2.0.0")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from dsk_assets.cli.verification import pack, verify
+from dsk_assets.counted import counted
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
@@ -36,7 +37,9 @@ def append() -> None:
     from dsk_assets.evidence import sequencer
 
     appended = sequencer.append_new(_catalog())
-    click.echo(f"{appended.added} statements taken up; the log has {appended.size} entries")
+    click.echo(
+        f"{counted(appended.added, 'statement')} taken up; entries in the log: {appended.size}"
+    )
 
 
 @evidence.command()

@@ -18,9 +18,11 @@ from dsk_assets.cli.privacy import privacy
 from dsk_assets.cli.prov import prov
 from dsk_assets.cli.release import release
 from dsk_assets.cli.training import training
-from dsk_assets.errors import DskError
+from dsk_assets.counted import counted
+from dsk_assets.errors import DskError, MissingInputError
 from dsk_assets.evidence import failures
 from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.gates.missing import explained
 from dsk_assets.settings import load_settings
 
 EXPORTS = ("megatron", "dolma", "mds", "dynaword")
@@ -36,6 +38,11 @@ class Group(click.Group):
         """
         try:
             return super().invoke(ctx)
+        except MissingInputError as error:
+            if error.asset is None:
+                raise click.ClickException(str(error)) from None
+            message = explained(_catalog(), error.asset, error.partition)
+            raise click.ClickException(message) from None
         except DskError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
@@ -93,11 +100,9 @@ def donate(path: tuple[str, ...]) -> None:
         for one in path:
             landed = len(catalog.made)
             snapshot = landing.land(catalog, one)
-            files = len(snapshot.files) - 1
+            files = counted(len(snapshot.files) - 1, "file")
             done = "landed" if len(catalog.made) > landed else "had been landed already:"
-            click.echo(
-                f"{done} {snapshot.partition}: {files} files, digest sha256:{snapshot.digest}"
-            )
+            click.echo(f"{done} {snapshot.partition}: {files}, digest sha256:{snapshot.digest}")
             for remark in landing.remarks(catalog, snapshot):
                 click.echo(f"  {remark}")
     finally:
@@ -112,7 +117,7 @@ def manifest(path: Path) -> None:
     from dsk_assets.intake.manifest_file import write_files_section
 
     count = len(write_files_section(path))
-    click.echo(f"{path / 'donation.yaml'} now lists {count} files")
+    click.echo(f"{path / 'donation.yaml'} now lists {counted(count, 'file')}")
 
 
 @main.command()

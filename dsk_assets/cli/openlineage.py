@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from dsk_assets.counted import counted
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.settings import load_settings
 
@@ -38,7 +39,7 @@ def _tell(report: "Report", as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=1))
     else:
-        click.echo(f"{report.events} events, one for each materialisation")
+        click.echo(f"{counted(report.events, 'event')}, one for each materialisation")
         for one in report.receivers:
             name = str(report.file) if one.receiver == "file" else one.receiver
             click.echo(f"  {name}: {one.delivered} delivered now, {one.waiting} waiting")
@@ -161,5 +162,5 @@ def check(file: BinaryIO) -> None:
     if wrong > SHOWN:
         click.echo(f"… and {wrong - SHOWN} more")
     if wrong:
-        raise click.ClickException(f"{wrong} problems in {events} events")
-    click.echo(f"{events} events are as their schemas say")
+        raise click.ClickException(f"{counted(wrong, 'problem')} in {counted(events, 'event')}")
+    click.echo(f"as their schemas say: {counted(events, 'event')}")

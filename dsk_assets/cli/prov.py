@@ -22,7 +22,8 @@ from dsk_assets.settings import load_settings
 def prov(key: str, form: Format, output: TextIO) -> None:
     """Write the provenance of KEY as a W3C PROV document, from the statements.
 
-    KEY is a corpus release (1.0.0), a checkpoint, a donation (dsk-2026-0001@1.0.0) or any
+    KEY is a corpus release (1.0.0), a checkpoint, a donation (dsk-2026-0001, of its
+    newest version, or dsk-2026-0001@1.0.0) or any
     asset[partition]. Of a donation: all that was made of it. Of anything else: all it was made
     from. Times that are out of order are named on standard error.
     """

@@ -4,6 +4,7 @@ import os
 
 import dagster as dg
 
+from dsk_assets.counted import counted
 from dsk_assets.defs.flow import AFTER_WAREHOUSE, BEFORE_WAREHOUSE, stale
 from dsk_assets.defs.own_process import end_killed
 from dsk_assets.defs.partitions import DONATION, register
@@ -61,7 +62,9 @@ def take_up(
 ) -> None:
     """Append to the log of statements all that are not in it, and say how many they were."""
     appended = sequencer.append_new(catalog)
-    context.log.info(f"{appended.added} statements taken up; the log has {appended.size} entries")
+    context.log.info(
+        f"{counted(appended.added, 'statement')} taken up; entries in the log: {appended.size}"
+    )
 
 
 @dg.op(name="nightly__log", ins={"after": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing))

@@ -180,7 +180,9 @@ class Catalog:
         snapshot = self.latest(asset, partition)
         if snapshot is None:
             key = f"{asset}[{partition}]" if partition else asset
-            raise MissingInputError(f"{key} has not been materialised yet — materialise it first")
+            raise MissingInputError(
+                f"{key} has not been materialised yet — materialise it first", asset, partition
+            )
         return snapshot
 
     def materialise(

@@ -57,8 +57,8 @@ def closure(catalog: Catalog, key: str) -> Closure:
     """All that *key* was made from; for a donation, all that was made of it.
 
     *key* is ``asset``, ``asset[partition]``, or the bare version of a release, name of a
-    checkpoint or key of a donation; its newest materialisation is taken. Raises
-    :class:`~dsk_assets.errors.MissingInputError` where there is none.
+    checkpoint or donation (without its version, of the newest); its newest materialisation is
+    taken. Raises :class:`~dsk_assets.errors.MissingInputError` where there is none.
     """
     snapshot = _newest(catalog, key)
     found = _made_of(catalog, snapshot) if snapshot.asset == LANDING else _made_from(
@@ -75,10 +75,17 @@ def _newest(catalog: Catalog, key: str) -> Snapshot:
         snapshot = catalog.latest(asset, key)
         if snapshot is not None:
             return snapshot
+    versions = [one for one in catalog.partitions(LANDING) if one.partition("@")[0] == key]
+    if versions:
+        return catalog.require(LANDING, max(versions, key=_version))
     raise MissingInputError(
         f"{key!r} is no release, checkpoint or donation — name one, such as 1.0.0 or "
         "dsk-2026-0001@1.0.0, or any asset[partition]"
     )
+
+
+def _version(donation: str) -> list[int]:
+    return [int(number) for number in donation.partition("@")[2].split(".")]
 
 
 def _made_from(catalog: Catalog, snapshot: Snapshot) -> Iterable[Snapshot]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+from dsk_assets.counted import counted
 from dsk_assets.errors import DonationError
 from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
@@ -41,7 +42,7 @@ def check(folder: Path) -> Manifest:
     ]
     if problems:
         raise DonationError(
-            f"the files differ from the manifest: {len(problems)} problems in donation "
+            f"the files differ from the manifest: {counted(len(problems), 'problem')} in donation "
             f"{manifest.key} — correct the files, or list them anew with `dsk manifest`:\n"
             + listed(problems)
         )

@@ -29,12 +29,14 @@ def shown() -> Iterator[None]:
         TextColumn("{task.fields[unit]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        token = _shown.set(progress)
-        try:
-            yield
-        finally:
-            _shown.reset(token)
+    progress = Progress(*columns, console=Console(stderr=True))
+    token = _shown.set(progress)
+    try:
+        yield
+    finally:
+        _shown.reset(token)
+        if progress.live.is_started:
+            progress.stop()
 
 
 def track(
@@ -51,6 +53,7 @@ def track(
     if total is None and isinstance(items, Sized):
         total = len(items)
     inner = any(not task.finished for task in progress.tasks)
+    progress.start()
     task = progress.add_task("  " * inner + description, total=total, unit=unit)
     done = 0
     for done, item in enumerate(items, start=1):  # noqa: B007

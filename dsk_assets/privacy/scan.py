@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 
 from dsk_assets.consortium.policy import PersonalDataPolicy
+from dsk_assets.counted import counted
 from dsk_assets.errors import DonationError, InputError
 from dsk_assets.lake.progress import track
 from dsk_assets.privacy.guarded import guarded
@@ -118,6 +119,7 @@ class _Documents:
     public: bool = False
     problems: list[str] = field(default_factory=list)
     more: int = 0
+    given: int = 0
 
     def __iter__(self) -> Iterator[tuple[str | int, str]]:
         seen: set[int] = set()
@@ -136,16 +138,15 @@ class _Documents:
             if mark in seen:
                 self._note(f"line {number} has an id that came before; both are in the output")
             seen.add(mark)
+            self.given += 1
             yield identity, text
 
     def demand_all(self) -> None:
         """Raise :class:`DonationError` that names the lines with a problem, if there were any."""
         if self.problems:
-            others = [f"and {self.more} others"] if self.more else []
-            raise DonationError(
-                "; ".join([*self.problems, *others])
-                + " — the other lines are done; correct the file"
-            )
+            others = [f"and {counted(self.more, 'other')}"] if self.more else []
+            done = "the other lines are done; " if self.given else ""
+            raise DonationError("; ".join([*self.problems, *others]) + f" — {done}correct the file")
 
     def _note(self, problem: str) -> None:
         if len(self.problems) < _NAMED:

@@ -171,7 +171,7 @@ def _gates(summary: Summary) -> Iterable[Table | str]:
 
 
 def _records(summary: Summary) -> Iterable[str]:
-    yield f"\nRecords: {len(summary.records)} files"
+    yield f"\nRecords: {counted(len(summary.records), 'file')}"
     addresses = [url.removeprefix("file://") for url in summary.records.values()]
     for folder, files in groupby(addresses, key=lambda address: address.rpartition("/")[0]):
         names = (address.rpartition("/")[2] for address in files)

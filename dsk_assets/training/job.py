@@ -119,6 +119,8 @@ class Job:
     @classmethod
     def read(cls, folder: Path) -> "Job":
         """The job in *folder*; :class:`TrainingError` where there is none."""
+        if not folder.is_dir():
+            raise TrainingError(f"there is no folder {folder} — correct its name")
         try:
             data = (folder / FILE).read_bytes()
             content = json.loads(data)

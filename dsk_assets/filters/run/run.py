@@ -18,6 +18,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from dsk_assets.consortium.policy import Policy
+from dsk_assets.counted import counted
 from dsk_assets.errors import InputError
 from dsk_assets.filters import decontamination
 from dsk_assets.filters.decontamination import NGRAM_WORDS, evaluation_files, load_evaluations
@@ -74,8 +75,8 @@ class Report:
         """The report for people."""
         share = 100 * self.kept / self.documents
         lines = [
-            f"{self.documents:,} documents ({self.characters:,} characters) "
-            f"in {self.files:,} files, worked in {self.parts:,} parts",
+            f"{counted(self.documents, 'document')} ({counted(self.characters, 'character')}) "
+            f"in {counted(self.files, 'file')}, worked in {counted(self.parts, 'part')}",
             f"{self.kept:,} kept ({share:.1f} %, {self.characters_kept:,} characters)",
             f"{sum(self.dropped.values()):,} dropped"
             + (f"; {self.clusters:,} clusters of duplicates" if self.clusters else ""),
