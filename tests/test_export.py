@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tokenizers import Tokenizer
 
 from dsk_assets.cli.main import EXPORTS, main
 from dsk_assets.corpus.export import FORMATS, export, mds
@@ -26,6 +27,7 @@ from dsk_assets.intake.manifest_file import read_manifest
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.lake.store import Zone
 from dsk_assets.settings import PROJECT_ROOT
+from dsk_assets.training.config import load_training
 from tests.corpora import donate, open_catalog, released, texts, tokenise, write
 from tests.support import admit, seed
 
@@ -245,6 +247,30 @@ def test_exports_are_listed_closed_to_others_and_the_same_twice(
         assert path.stat().st_mode & 0o077 == 0
     assert {entry["path"] for entry in listing["files"]} == set(files) - {"export.json"}
     assert listing["digest"] == catalog.require("corpus/release", "1.0.0").digest
+
+
+@pytest.mark.parametrize("name", ["megatron", "dolma", "mds"])
+def test_tokens_come_with_their_tokenizer_and_what_is_held_out(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    settings = load_training(catalog.settings.consortium).model_copy(update={"held_out": 0.7})
+    monkeypatch.setattr("dsk_assets.corpus.export.load_training", lambda consortium: settings)
+    export(catalog, "1.0.0", name, tmp_path / "out")
+    told = json.loads((tmp_path / "out/export.json").read_text())
+    reader = Tokenizer.from_file(str(tmp_path / "out" / told["tokenizer"]["file"]))
+    assert told["tokenizer"]["vocabulary"] == reader.get_vocab_size()
+    held_out = 0
+    for one in told["donations"]:
+        tokens = documents(catalog).get(one["donation"], {})
+        assert (one["documents"], one["tokens"]) == (len(tokens), sum(map(len, tokens.values())))
+        first = [key for key in tokens if key < told["heldOut"]["idsBelow"]]
+        assert first == list(tokens)[: one["heldOutDocuments"]], "they come first"
+        assert one["heldOutTokens"] == sum(len(tokens[key]) for key in first)
+        assert {int(document[-1]) for document in tokens.values()} <= {
+            told["tokenizer"]["endOfText"]
+        }
+        held_out += len(first)
+    assert held_out == 25, "those of the first donation, by their ids"
 
 
 def test_one_file_can_be_proven_to_be_part_of_an_export(catalog: Catalog, tmp_path: Path) -> None:
