@@ -14,6 +14,8 @@ from dsk_assets.filters.decisions import decisions
 from dsk_assets.filters.decontamination import contamination
 from dsk_assets.filters.duplicates import duplicates
 from dsk_assets.filters.language import language
+from dsk_assets.filters.measures import MEASURES
+from dsk_assets.filters.measures_da import IN_DANISH
 from dsk_assets.filters.quality import quality
 from dsk_assets.filters.signatures import signatures
 from dsk_assets.filters.why import why
@@ -325,6 +327,7 @@ def test_each_document_has_one_decision_and_each_text_survives_once(
 
 def test_why_tells_the_reason_in_english_and_danish(catalog: Catalog) -> None:
     texts = {"a": STORY, "b": STORY, "c": GERMAN, "d": SHORT, "e": HARBOUR}
+    texts["f"] = f"{STORY} Og så var det slut."
     donate(catalog, ONE, texts, withheld=frozenset({"e"}))
     duplicates(catalog)
     decisions(catalog, ONE)
@@ -338,9 +341,11 @@ def test_why_tells_the_reason_in_english_and_danish(catalog: Catalog) -> None:
     assert "at least 50 % must be; most of it is in German." in told["c"]
     assert "fordi 0 % af bogstaverne er på de tilladte sprog" in told["c"]
     assert "mindst 50 % skal være det; det meste er på tysk." in told["c"]
-    assert "n_word is 16, least allowed 50 (rule words-min of danish-prose-v1" in told["d"]
-    assert "dokumentet har få ord: n_word er 16, mindst tilladt 50" in told["d"]
-    assert "personal data in it (density)" in told["e"]
+    assert "has few words (words: 16, least allowed 50; rule words-min of danish-prose" in told["d"]
+    assert "dokumentet har få ord (ord: 16, mindst tilladt 50; regel" in told["d"]
+    assert "direct identifiers of persons than the policy allows (density)" in told["e"]
+    assert "dokument a beholdes og har næsten samme tekst (lighed 0," in told["f"]
+    assert MEASURES.keys() == IN_DANISH.keys()
     assert not any(text[:40] in line for text in texts.values() for line in told.values())
     with pytest.raises(MissingInputError, match="no decision on a document with the id x"):
         why(catalog, "x")

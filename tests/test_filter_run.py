@@ -360,7 +360,7 @@ def test_dsk_why_explains_what_a_run_decided(tmp_path: Path):
     assert "most of it is in English." in told["doc-00009"]
     assert "document doc-00005 is kept and has the same text" in told["doc-00006"]
     assert "dets rækker på 13 ord også står i evalueringssæt; højst 0 må" in told["doc-00002"]
-    assert "least allowed 50 (rule words-min of danish-prose-v1" in told["short"]
+    assert "least allowed 50; rule words-min of danish-prose-v1" in told["short"]
     assert "(10 of 667 characters in all, most of them in a)" in told["letter"]
     with pytest.raises(InputError, match="no document with the id x"):
         why_in(out, "x")

@@ -16,12 +16,29 @@ from dsk_assets.errors import InputError, MissingInputError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.filters.careful import UNDETERMINED
 from dsk_assets.filters.decisions import ASSET
+from dsk_assets.filters.measures import MEASURES
+from dsk_assets.filters.measures_da import IN_DANISH
 from dsk_assets.filters.ruleset import load
 from dsk_assets.filters.verdicts import EVALUATION_RULE, LANGUAGE_RULE
 
 Rows = list[dict[str, Any]]
 POLICY = "policy.json"
 """What ``dsk filter run`` writes last."""
+
+
+_WITHHELD = {
+    "density": (
+        "it has more direct identifiers of persons than the policy allows",
+        "der er flere direkte personoplysninger i det, end politikken tillader",
+    ),
+    "special-category": (
+        "it holds special categories of personal data",
+        "der er følsomme personoplysninger i det",
+    ),
+    "recogniser-error": ("its search for personal data failed", "søgningen i det slog fejl"),
+    "recogniser-stopped": ("its search for personal data stopped", "søgningen i det gik i stå"),
+}
+"""Why a document was withheld for personal data."""
 
 
 @dataclass(frozen=True)
@@ -166,10 +183,8 @@ def _reason(known: _Known) -> tuple[str, str]:
                 f"{danish(size)} tegn, de fleste i {other}).",
             )
         case "personal_data":
-            return (
-                f", because of the personal data in it ({row['rule']}).",
-                f" på grund af personoplysninger i dokumentet ({row['rule']}).",
-            )
+            because, fordi = _WITHHELD.get(row["rule"], (row["rule"], row["rule"]))
+            return f", because {because} ({row['rule']}).", f", fordi {fordi} ({row['rule']})."
         case "language":
             most = _most(known.rows_of("language")[0]["language"])
             return (
@@ -202,11 +217,12 @@ def _reason(known: _Known) -> tuple[str, str]:
             )
         case "duplicates":
             survivor, value = row["survivor_id"], f"{row['value'] or 0:.4g}"
+            exact = row["rule"] == "exact-duplicate"
             return (
-                f", because document {survivor} is kept and has the same text "
-                f"(similarity {value}, {row['rule']}).",
-                f", fordi dokument {survivor} beholdes og har samme tekst "
-                f"(lighed {danish(value)}, {row['rule']}).",
+                f", because document {survivor} is kept and has {'' if exact else 'almost '}the "
+                f"same text (similarity {value}, rule {row['rule']}).",
+                f", fordi dokument {survivor} beholdes og har {'' if exact else 'næsten '}samme "
+                f"tekst (lighed {danish(value)}, regel {row['rule']}).",
             )
     return ".", "."
 
@@ -228,10 +244,11 @@ def _broken(rule_set: str, row: Mapping[str, Any]) -> tuple[str, str]:
     value, threshold = f"{row['value']:.4g}", f"{row['threshold']:.4g}"
     least = rule.min is not None
     return (
-        f", because {rule.en}: {rule.measure} is {value}, {'least' if least else 'most'} allowed "
-        f"{threshold} (rule {rule.id} of {rule_set}; {rule.source}).",
-        f", fordi {rule.da}: {rule.measure} er {danish(value)}, {'mindst' if least else 'højst'} "
-        f"tilladt {danish(threshold)} (regel {rule.id} i {rule_set}; {rule.source}).",
+        f", because {rule.en} ({MEASURES[rule.measure]}: {value}, {'least' if least else 'most'} "
+        f"allowed {threshold}; rule {rule.id} of {rule_set}; {rule.source}).",
+        f", fordi {rule.da} ({IN_DANISH[rule.measure]}: {danish(value)}, "
+        f"{'mindst' if least else 'højst'} tilladt {danish(threshold)}; "
+        f"regel {rule.id} i {rule_set}; {rule.source}).",
     )
 
 
