@@ -179,10 +179,12 @@ def _attempt(path: Path) -> Policy | Unreadable:
         content = None
     content = content if isinstance(content, dict) else {}
     name, named = content.get("name"), content.get("applies_to")
-    trusted = isinstance(named, list) and all(isinstance(one, str) for one in named)
-    if named is None and name == "default":
-        named, trusted = [], True
-    return Unreadable(str(name) if name else None, tuple(named) if trusted else None, wrong)
+    trusted: tuple[str, ...] | None = None
+    if isinstance(named, list) and all(isinstance(one, str) for one in named):
+        trusted = tuple(named)
+    elif named is None and name == "default":
+        trusted = ()
+    return Unreadable(str(name) if name else None, trusted, wrong)
 
 
 def load_policies(consortium: Path) -> list[Policy]:

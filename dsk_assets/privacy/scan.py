@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import pyarrow as pa
 
@@ -22,7 +22,7 @@ from dsk_assets.privacy.residual import count_cpr
 
 EVERYTHING = PersonalDataPolicy(max_density=1e12)
 """Nothing is kept and nothing is withheld, unless it could not be searched."""
-_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_PACKED: dict[bytes, Literal["gzip", "zstd"]] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 _NAMED = 10
 """So many lines with a problem are named; the others are counted."""
 
@@ -37,7 +37,8 @@ def text_lines(file: BinaryIO) -> Iterator[str]:
     start = plain.peek(4)
     kind = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
     if kind is not None:
-        plain = io.BufferedReader(cast(Any, pa.CompressedInputStream(cast(Any, plain), kind)))
+        unpacked = pa.CompressedInputStream(cast(Any, plain), kind)
+        plain = io.BufferedReader(cast(Any, unpacked))
     try:
         yield from io.TextIOWrapper(plain, "utf-8-sig", "surrogateescape")
     except OSError as error:
