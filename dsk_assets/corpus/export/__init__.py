@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsk_assets.corpus.export import dolma, dynaword, mds, megatron
@@ -105,7 +106,7 @@ def _read_with(release: OpenedRelease, bound: str, folder: Path) -> dict[str, An
 def _counts(member: Member, bound: str) -> dict[str, Any]:
     spans = member.shards.table("shard_span", ["doc_id", "start", "end"])
     lengths = pc.subtract(spans["end"], spans["start"])
-    first = pc.less(spans["doc_id"], bound)
+    first = pc.less(spans["doc_id"], pa.scalar(bound))
     return {
         "donation": member.donation,
         "documents": spans.num_rows,
