@@ -15,8 +15,10 @@ from lxml import html
 
 from dsk_assets.errors import NotAdmittedError
 from dsk_assets.evidence.catalog import Catalog, Snapshot
+from dsk_assets.gates.registry import GATES
+from dsk_assets.gates.suites import load
 from dsk_assets.lake.store import Zone
-from dsk_assets.records import published, stage
+from dsk_assets.records import danish, published, stage
 from dsk_assets.records.provider import load_provider
 from dsk_assets.records.published.public_summary import SCHEMA, TITLE
 from dsk_assets.records.rendering import day, number, percent
@@ -152,10 +154,40 @@ def test_a_plain_page_shows_what_each_gate_expected_and_found(made: Snapshot) ->
         first, *others = page.xpath("//section")
         shown = " ".join(first.text_content().split())
         assert shown.startswith(f"approval · {MUSEUM} – {word}")
-        assert "at least 1" in shown
+        assert {"en": "at least 1", "da": "mindst 1"}[language] in shown
+        assert {"en": "approval in force", "da": "godkendelsen gælder"}[language] in shown
         assert reason in shown
         assert len(others) >= 8
         assert not any(word in one.xpath("./h2")[0].text_content() for one in others)
+
+
+def test_a_danish_reader_reads_danish(made: Snapshot) -> None:
+    page = html.fromstring(text(made, "gate_results/gates.da.html"))
+    cells = [cell.text_content() for cell in page.xpath("//td")]
+    assert not [one for one in cells if re.search(r"_|exactly|at least|at most|\.0\b", one)]
+    summary = text(made, "public_summary/public-summary.da.md")
+    assert "Lande: Danmark" in summary and "litteratur" in summary
+    assert not re.search(r"Denmark|literature|public administration", summary)
+
+
+def test_every_measure_of_the_gates_has_a_danish_name() -> None:
+    measures = {
+        expectation.kwargs["column"] for gate in GATES for expectation in load(gate).expectations
+    }
+    assert measures == danish.MEASURES.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("exactly 1", "netop 1"),
+        ("at most 50000000", "højst 50.000.000"),
+        ("between 2.4 and 4.3", "mellem 2,4 og 4,3"),
+        ("an expectation that can be evaluated", "en forventning, der kan afgøres"),
+    ],
+)
+def test_expectations_in_danish(words: str, said: str) -> None:
+    assert danish.expected(words, "da") == said
 
 
 def test_cards_are_read_by_the_hub_library(made: Snapshot) -> None:

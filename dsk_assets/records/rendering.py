@@ -12,6 +12,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from dsk_assets.records import danish
 from dsk_assets.records.facts import Donation
 
 Language = Literal["en", "da"]
@@ -125,6 +126,12 @@ def environment(language: Language) -> jinja2.Environment:
         day=lambda value: day(value, language),
         slashed=slashed,
         slashed_month=slashed_month,
+        country=lambda code: danish.country(code, language),
+        subject=lambda name: danish.subject(name, language),
+        measure=lambda name: danish.measure(name, language),
+        expected=lambda words: danish.expected(words, language),
+        found=lambda value: danish.found_number(value, language),
+        address_in=danish.address,
         md=escaped,
         html=html,
     )

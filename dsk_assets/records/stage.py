@@ -13,7 +13,7 @@ from dsk_assets.records.provider import FILE, load_provider
 from dsk_assets.records.verification import require_verified
 
 ASSET = "transparency/records"
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 
 
 def records(catalog: Catalog, release: str) -> Snapshot:
