@@ -9,7 +9,8 @@ from dsk_assets.privacy.recognisers.checks import passes_luhn, passes_mod_97
 from dsk_assets.privacy.recognisers.tables import cells
 
 _POSITIVE = re.compile(
-    r"konto|\breg\b|reg\.|bank|overfør|udbetal|indsæt|sættes? ind|indbetal|\bgiro|betal(?:es|ing)",
+    r"konto|\bkto\b|\breg\b|reg\.|bank|overfør|udbetal|indsæt|sættes? ind|indbetal|\bgiro"
+    r"|betal(?:es|ing)",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
@@ -19,11 +20,15 @@ _NEGATIVE = re.compile(
 _CELL = re.compile(r"\W{0,2}(?P<v>\d{4}[ -]?\d{6,10})\W{0,2}")
 _ACCOUNT = re.compile(
     r"(?<![\w])(?<!\d[.,/-])(?:reg(?:istrerings)?\.?(?: ?n(?:umme)?r?\.?)?:? ?)?\d{4}"
-    r"(?P<sep>[ ,/-]{1,3}|\n|)(?P<label>,? ?(?:og )?konto(?:n(?:umme)?r)?\.?:?[ \n]?)?"
-    r"(?:\d{6,10}|\d{2,4}(?: \d{2,4}){1,3})(?![^\W_])(?![.,/-]\d)",
+    r"(?P<sep>[ ,/-]{1,3}|\n|)(?P<label>,? ?(?:og )?konto(?:[- ]?n(?:umme)?r)?\.?:?[ \n]?)?"
+    r"(?:\d{6,10}|\d{2,4}(?: \d{2,4}){1,4})(?![^\W_])(?![.,/-]\d)",
     re.IGNORECASE,
 )
 _FI = re.compile(r"\+(?:71|73|75|04|15)<[\d ]{0,20}\+\d{7,8}<?")
+_GIRO = re.compile(
+    r"(?i:giro)(?:konto)?(?:n(?:umme)?r)?[.: ]{1,3}(?P<v>\d(?: ?\d|-\d){5,7})(?![^\W_]|[ .,-]?\d)"
+)
+_LOWER_IBAN = re.compile(r"(?<![^\W_])dk\d\d(?: ?\d){14}(?![^\W_])")
 _IBAN = re.compile(r"(?<![^\W_])[A-Z]{2}\d\d(?:[ \n]?[A-Z0-9]){11,30}(?![^\W_])")
 _CARD = re.compile(r"\d(?<!\w\d)(?<!\d[ .-]\d)(?:[ -]?\d){12,18}(?![^\W_])(?![ .-]\d)")
 _CARD_WORDS = re.compile(r"kort|dankort|visa|mastercard|amex|maestro|kontokort", re.IGNORECASE)
@@ -42,6 +47,7 @@ class BankDkRecognizer(DanishRecognizer):
         r"\d{4}[ ,/\n-]{0,3}\d(?: ?\d){5}",
         r"(?i)\d{4}[ ,/\n-]{0,5}(?:og )?konto",
         r"\+(?:71|73|75|04|15)<",
+        r"(?i)giro[a-z.: ]{1,10}\d",
     )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
@@ -58,6 +64,8 @@ class BankDkRecognizer(DanishRecognizer):
                 number = _CELL.fullmatch(text, cell.start, cell.end)
                 if number:
                     yield Hit("DK_BANK_ACCOUNT", number.start("v"), number.end("v"), 0.85)
+        for match in _GIRO.finditer(text):
+            yield Hit("DK_BANK_ACCOUNT", match.start("v"), match.end("v"), 0.75)
         for match in _FI.finditer(text):
             yield Hit("DK_BANK_ACCOUNT", match.start(), match.end(), 0.8)
 
@@ -70,10 +78,16 @@ class IbanRecognizer(DanishRecognizer):
     """
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("IBAN_CODE",)
-    ANCHORS: ClassVar[tuple[str, ...]] = (r"[A-Z]{2}\d\d(?:[ \n]?[A-Z0-9]){11}",)
+    ANCHORS: ClassVar[tuple[str, ...]] = (
+        r"[A-Z]{2}\d\d(?:[ \n]?[A-Z0-9]){11}",
+        r"dk\d\d(?: ?\d){14}",
+    )
 
     def find(self, text: str) -> Iterator[Hit]:
         """The numbers in *text*."""
+        for match in _LOWER_IBAN.finditer(text):
+            passes = passes_mod_97(match.group().replace(" ", "").upper())
+            yield Hit("IBAN_CODE", match.start(), match.end(), 1.0 if passes else 0.6)
         for match in _IBAN.finditer(text):
             pieces = re.split(r"([ \n])", match.group())
             while pieces:

@@ -15,22 +15,25 @@ _MORE = (
     r"|brink(?:en)?|skrænten|eng(?:en)?|kæret|mosen|buen|ringen|gyde(?:n)?|skov(?:en)?|diget"
     r"|klint(?:en)?|næs(?:set)?|odden|sletten|terrasserne|hegnet|passage(?:n)?|led(?:det)?|byen"
 )
+_DEFINITE = r"vejen|gaden|all[eé]en|strædet|boulevarden|stra[^\s]{1,2}e|gatan|vägen|veien"
+"""Endings after which a number is a house number only where the street has a capital letter."""
 _CAP = r"[A-ZÆØÅÖÜÉ][\w.'’-]*"
 _GAP = r"[ \n]"
 _NUMBER = r"(?:nr\. ?)?[1-9]\d{0,2}(?: ?[A-Za-z](?![\w]))?(?: ?- ?\d{1,3}[A-Z]?(?!\d))?"
 _FLOOR = (
     rf"(?i:,?{_GAP}?(?:(?:st|kl|k[1-9]|stuen|kld)\b\.?|\d{{1,2}}\.(?!\d)(?:{_GAP}?sal)?|\d{{1,2}}{_GAP}sal"
     rf"|\d{{1,2}}(?={_GAP}(?:tv|th|mf)))"
-    rf"(?:,?{_GAP}?(?:(?:tv|th|mf|t\.v|t\.h|midtfor)\b\.?|(?:dør|lejl\.?){_GAP}?\d{{1,4}}|\d{{1,3}}\b(?![.\d])))?)"
+    rf"(?:(?:,?{_GAP}?|-)(?:(?:tv|th|mf|t\.v|t\.h|midtfor)\b\.?|(?:dør|lejl\.?){_GAP}?\d{{1,4}}|\d{{1,3}}\b(?![.\d])))?)"
 )
 _TOWN = rf"[A-ZÆØÅ][\wæøå.-]+(?:{_GAP}[A-ZÆØÅ](?!\w)|{_GAP}[A-ZÆØÅ][\wæøå.-]+){{0,2}}"
 _LOWER_TOWN = r"[a-zæøå]{3,}(?: [a-zæøå](?!\w))?"
 _TAIL = (
-    rf"(?:(?:,|,?{_GAP}-)?{_GAP}?(?:{_CAP}(?: {_CAP})?(?:,| -|(?=\n)){_GAP}?)?(?:DK[- ])?(?<!\d)"
-    rf"(?P<post>[1-9]\d{{3}}){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN}))"
+    rf"(?:(?:,|,?{_GAP}-|{_GAP}i)?{_GAP}?(?:{_CAP}(?: {_CAP})?(?:,| -|(?=\n)){_GAP}?)?"
+    r"(?:DK[- ])?(?<!\d)"
+    rf"(?P<post>[1-9]\d{{3}}|\d{{5}}|\d{{3}} \d\d){_GAP}(?P<town>{_TOWN}|{_LOWER_TOWN}))"
 )
 _STREET = re.compile(
-    rf"(?<![\w-])(?P<street>(?:{_CAP}{_GAP}){{0,3}}?(?:[A-ZÆØÅ][\w'’-]*(?:{_SURE}|{_MORE})"
+    rf"(?<![\w-])(?P<street>(?:{_CAP}{_GAP}){{0,3}}?(?:[A-ZÆØÅ][\w'’-]*(?:{_SURE}|{_MORE}|{_DEFINITE})"
     rf"|(?:{_CAP}{_GAP}){{1,3}}(?i:{_SURE}|{_MORE})|[a-zæøå]{{2,}}(?:{_SURE})"
     rf"|[A-ZÆØÅ]{{3,}}(?:(?i:{_SURE}|{_MORE}))))"
     rf"{_GAP}(?P<number>{_NUMBER})(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?"
@@ -73,7 +76,7 @@ class AddressDkRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("ADDRESS",)
     ANCHORS: ClassVar[tuple[str, ...]] = (
-        rf"(?i)(?:{_SURE}|{_MORE})\s(?:nr\. ?)?[1-9]",
+        rf"(?i)(?:{_SURE}|{_MORE}|{_DEFINITE})\s(?:nr\. ?)?[1-9]",
         rf"(?i)[1-9]\d{{3}}\s(?:{_FIRST_WORDS})",
         r"\d[^\d]{0,30},[^\d]{0,60}[1-9]\d{3}[ \n][^\d\s]",
         r"(?i)(?:postn(?:umme)?r|post_?nr|post_?by|vejnavn|gade|vej)(?:navn)?\.?[\"']?\s?[:=>]",

@@ -23,9 +23,10 @@ _DATE = re.compile(
 _COMPACT = re.compile(r"(?<![\w.,/-])(?:\d{8}|\d{6})(?![\w]|[./ -]{1,3}\d)")
 """A date without marks: DDMMYY, DDMMYYYY or YYYYMMDD."""
 _BORN = re.compile(
-    r"\bf(?:ø|oe|o)dt|f(?:ø|oe)dsels|\bf\.\s*$|f\.d\.|\bfdt|\bdob\b|birth|\bdøbte?\b|fødedag|\bfød\.|\*\s?$",
+    r"\bf(?:ø|oe|o)dt|f(?:ø|oe)dsels|\bf\.\s*$|f\.d\.|\bfdt|\bdob\b|\bborn\b|\bgeb\b|birth|\bdøbte?\b|fødedag|\bfød\.|\*\s?$",
     re.IGNORECASE,
 )
+_START = r"(?:f(?:ø|oe|o)d|fdt|f\.|dob|born|geb|birth|døb|\*)[\s\S]{0,50}"
 _OTHER = re.compile(
     r"født (?:før|efter|senest|tidligst|mellem|fra|i perioden)"
     r"|dato(?<!fødselsdato)(?<!fød\. dato)(?<!fød\.dato)\b|henvist|modtaget|sendt"
@@ -46,9 +47,9 @@ class BirthDateRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DATE_OF_BIRTH",)
     ANCHORS: ClassVar[tuple[str, ...]] = (
-        r"(?i)(?:f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*)[\s\S]{0,50}\d{1,4}[./ \n-]",
-        r"(?i)(?:f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*)[\s\S]{0,50}\d{1,2}\.?[jfmasond]",
-        r"(?i)(?:f(?:ø|oe|o)d|fdt|f\.|dob|birth|døb|\*)[\s\S]{0,50}(?:\d{6}|\d[ds]?[td]e ?\w)",
+        rf"(?i){_START}\d{{1,4}}[./ \n-]",
+        rf"(?i){_START}\d{{1,2}}\.?[jfmasond]",
+        rf"(?i){_START}(?:\d{{6}}|\d[ds]?[td]e ?\w)",
         r"(?i)\d{6}[- ]?[x*]{4}",
     )
     HEADINGS: ClassVar[bool] = True

@@ -8,18 +8,25 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit, explained
 from dsk_assets.privacy.recognisers.checks import is_date, passes_luhn
 
 _FOREIGN_STEMS = (
-    *("henkilötunnus", "kennitala", "norsk fødselsnummer", "svensk personnummer", "steuer-id"),
+    *(
+        "henkilötunnus",
+        "kennitala",
+        "norsk fødselsnummer",
+        "svensk personnummer",
+        "steuer-id",
+        "p-tal",
+    ),
     *("steuernummer", "isikukood", "asmens kodas", "personas kods", "codice fiscale"),
-    *("rodné číslo", "national insurance number", "social security number", "burgerservicenummer"),
+    *("national insurance number", "social security number", "burgerservicenummer"),
 )
-_FOREIGN_SHORT = ("PESEL", "BSN", "EGN", "CNP", "NIE", "DNI", "SSN", "NINO", "INSZ", "P-tal")
+_FOREIGN_SHORT = ("PESEL", "BSN", "EGN", "CNP", "NIE", "DNI", "SSN", "NINO", "INSZ")
 """What states call the numbers of their residents (European Commission, "TIN by country")."""
 _AFTER_WORD = (
     (
         "DK_PASSPORT",
         ("pas",),
         r"\bpass?(?:kopi|port|nr|nummer)?\b[^\n\d]{0,20}?",
-        r"[A-Z]{0,2}\d{7,9}|\d{3}(?: \d{3}){2}",
+        r"[A-Z]{0,2}\d{7,9}|[A-Z]{2} ?\d{6,7}|\d{3}(?: \d{3}){2}",
     ),
     ("DK_DRIVING_LICENCE", ("kørekort",), r"kørekort[^\n\d]{0,25}?", r"\d{8}|\d\d(?: \d\d){3}"),
     (
@@ -42,16 +49,16 @@ _AFTER_WORD = (
     ),
     (
         "FOREIGN_ID",
-        ("opholds", "udlændinge", "id-kort", "idkort", "nationalt id"),
-        r"(?:opholds(?:kort|tilladelse)|udlændinge-?(?:nr|nummer|id)|id-?kort|nationalt id)"
-        r"[^\n\d]{0,25}?",
-        r"[A-Z]{0,3}\d{6,12}|\d\d\d?(?:-\d{1,3}){3,4}",
+        ("opholds", "udlændinge", "udl.", "id-kort", "idkort", "nationalt id"),
+        r"(?:opholds(?:kort|tilladelse)|udl(?:ændinge-?|\. ?)(?:nr|nummer|id)|id-?kort"
+        r"|nationalt id)[^\n\d]{0,25}?",
+        r"[A-Z]{0,3}\d{6,12}|\d\d\d?(?:[ -]\d{1,3}){3,4}",
     ),
     (
         "FOREIGN_ID",
         (*_FOREIGN_STEMS, *map(str.lower, _FOREIGN_SHORT)),
         rf"\b(?:{'|'.join(_FOREIGN_STEMS)}|(?-i:{'|'.join(_FOREIGN_SHORT)})\b)[^\n\d]{{0,25}}?",
-        r"[A-Z]{0,3}-?\d(?:[ .+-]?\d){4,11}(?:[ -]?[A-Z]|[-+A]\d{3}[0-9A-Z])?"
+        r"(?:[A-Z]{1,3}[ -]?)?\d(?:[ .+-]?\d){4,12}(?:[ -]?[A-Z]|[-+A]\d{3}[0-9A-Z])?"
         r"|[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]",
     ),
 )
@@ -91,7 +98,7 @@ class DocumentNumberRecognizer(DanishRecognizer):
     )
     ANCHORS: ClassVar[tuple[str, ...]] = (
         r"(?i)(?:pass?(?:kopi|port|nr|nummer)?[^\w]|kørekort|sundhedskort|sygesikring|gule? kort"
-        r"|opholds|udlændinge|id-?kort|nationalt id)[^\n]{0,70}\d\d",
+        r"|opholds|udlændinge|udl\.|id-?kort|nationalt id)[^\n]{0,70}\d\d",
         r"(?i)mitid|nemid",
         rf"(?i)(?:{'|'.join(_FOREIGN_STEMS)})[^\n]{{0,30}}\d",
         rf"(?:{'|'.join(_FOREIGN_SHORT)})[^\n]{{0,30}}\d",

@@ -9,7 +9,9 @@ from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 
 _LOCAL = r"[^\W_](?:[\w.+'%&-]{0,250}[\w+-])?"
 _DOMAIN = r"[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)*"
-_PLAIN = re.compile(rf"(?<![\w.+-])({_LOCAL})@(\[[\da-f.:]+\]|{_DOMAIN})", re.IGNORECASE)
+_PLAIN = re.compile(
+    rf"(?<![\w.+-])({_LOCAL}|\"[^\"\s@]{{1,64}}\")@(\[[\da-f.:]+\]|{_DOMAIN})", re.IGNORECASE
+)
 _SPACED = (
     r" \. (?:(?:dk|com|org|net|eu|nu|se|no|de|uk|info|local)(?![\w-])|[^\W_][\w-]*(?= \. [a-z]))"
 )

@@ -20,11 +20,17 @@ _SPOKEN = re.compile(
     r"\b[Bb]ruger(?:en|navnet)? (?P<v>[a-z][a-z-]*[\d._][\w.-]*\w)(?=[ ,.]|$)", re.MULTILINE
 )
 _ACCOUNT = re.compile(
-    r"(?<!\w)(?:brugernavn(?:et)?|(?:uni-?)?login|logon|user|snap(?:chat)?|insta(?:gram)?|discord)"
+    r"(?<!\w)(?:brugernavn(?:et)?|(?:uni-?)?login|logon|user|(?:snap|snapchat|insta|instagram|discord)"
+    r"(?:ten|en)?)"
     r"(?: er| hedder)? (?P<v>(?=[a-z._-]*[\d._][\w.-]*\w)[a-z][\w.-]{1,38}\w)(?=[ ,.)]|$)",
     re.IGNORECASE | re.MULTILINE,
 )
 """Without a colon only a name with a digit, dot or underscore."""
+_WROTE = re.compile(
+    r"^(?:<(?P<irc>(?![A-Z_]+>)[\w-]{2,30})> |(?P<v>(?=\w*[\d_])\w{3,30}) skrev\b)", re.MULTILINE
+)
+"""Who speaks in a forum (``mini99 skrev:``) or on IRC (``<mini99> hej``)."""
+_REDDIT = re.compile(r"(?<![\w/.])(?P<v>/?u/[A-Za-z][\w-]{2,19})(?![\w/])")
 _LOGGED = re.compile(
     r"(?<!\w)for (?:(?:invalid|illegal) )?(?:user )?(?P<v>[a-z][\w.-]{1,30}) from "
     r"(?=[\da-f]{1,4}[.:])"
@@ -76,7 +82,10 @@ class HandleUrlRecognizer(DanishRecognizer):
         r"@[A-Za-z]",
         r"(?i)(?:bruger(?:navn|id)?|user(?:name)?|login(?:navn)?|skype|snap(?:chat)?|insta(?:gram)?"
         r"|discord|steam|twitch|telegram|xbox|psn|gamertag|profilnavn|nick(?:name)?)\s?[:=]",
-        r"(?i)(?:brugernavn(?:et)?|login|logon|user|snap|snapchat|insta|instagram|discord) ",
+        r"(?i)(?:brugernavn(?:et)?|login|logon|user) ",
+        r"(?i)(?:snap|snapchat|insta|instagram|discord)(?:ten|en)? ",
+        r"(?:^|\n)(?:<[^>\s]{2,30}> |[^\s]{3,30} skrev)",
+        r"u/[A-Za-z]",
         r" from [0-9a-f]{1,4}[.:]",
         r"[Bb]ruger(?:en|navnet)? [a-z][^ \n]*[0-9._]",
         r"(?:^|\n)[a-z][^A-ZÆØÅ\s:]{1,30}:(?:[ \n]|$)",
@@ -99,10 +108,13 @@ class HandleUrlRecognizer(DanishRecognizer):
             (_ACCOUNT, _ACCOUNTS),
             (_SPOKEN, ("bruger",)),
             (_LOGGED, (" from ",)),
+            (_REDDIT, ("reddit", " r/")),
         ):
             if any(word in lower for word in words):
                 for match in pattern.finditer(text):
                     yield Hit("USER_HANDLE", match.start("v"), match.end("v"), 0.7)
+        for match in _WROTE.finditer(text) if "skrev" in lower or "<" in text else ():
+            yield Hit("USER_HANDLE", *match.span(match.lastgroup or 0), 0.7)
         speakers = list(_speakers(text)) if ":" in text else []
         turns = Counter(match["v"] for match in speakers)
         for match in speakers:

@@ -24,7 +24,8 @@ _DEGREES = re.compile(
     r"(?:\s?[EØ](?!\w))?"
 )
 _GEO = re.compile(
-    r"5(?<![\d.,]5)[4-7]\.\d{4,8}°?\s?N?,?\s{0,2}(?:[78]|9|1[0-5])\.\d{4,8}°?\s?E?(?![\d])"
+    r"5(?<![\d.,]5)[4-7](?P<mark>[.,])\d{4,8}°?\s?N?[,;]?\s{0,2}"
+    r"(?:[789]|1[0-5])(?P=mark)\d{4,8}°?\s?[EØ]?(?![\d])"
 )
 _LABELLED_GEO = re.compile(
     r"(?<![^\W_])(?:lat(?:itude)?|lon(?:g(?:itude)?)?|lng|bredde(?:grad)?|længde(?:grad)?)"
@@ -53,7 +54,7 @@ class NetworkIdRecognizer(DanishRecognizer):
         r"(?i):[0-9a-f]{0,4}:",
         r"(?i)[0-9a-f]{2}-[0-9a-f]{2}-[0-9a-f]{2}-",
         r"(?i)[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}",
-        r"5[4-7]\.\d{4}",
+        r"5[4-7][.,]\d{4}",
         r"(?i)(?:lat|lon|lng|bredde|længde)[a-z\"']{0,10}\s?[:=]",
         r"5[4-7]\s?°",
     )

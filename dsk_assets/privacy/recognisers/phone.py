@@ -9,7 +9,8 @@ from dsk_assets.privacy.recognisers.tables import cells
 
 _POSITIVE = re.compile(
     r"tlf|telefo|\btel\b|\btel\.|mobil|\bmob\b|\bring(?:e|er|es|et|ede|s)?\b|opkald|samtale|\bsms|\bfax|kontakt"
-    r"|nummer er|nummeret er|lokalnummer|direkte|træffes|fange|hotline|whatsapp|\bnr\.? er",
+    r"|nummer er|nummeret er|lokalnummer|direkte|træffes|fange|hotline|whatsapp|fastnet"
+    r"|\bhenv(?:\.|endelse)|\bt1f|\bnr\.? er",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
@@ -39,6 +40,9 @@ _JOINED = re.compile(
 _FOREIGN = re.compile(
     r"(?<![\w+])(?:\+|00)(?!45|0)[1-9]\d{0,2}[ .-]?(?:\(0\) ?)?(?:\(?\d{1,4}\)?[ .-]?){2,5}\d{2,4}"
     r"(?![^\W_])"
+)
+_AFTER = re.compile(
+    r" ?\((?:sms|mobil|tlf|telefon|privat|arbejde|arb\.?|hjem(?:me)?)\b", re.IGNORECASE
 )
 _YEARS = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d|\d{4}/\d{4}")
 _CELL = re.compile(rf"\W{{0,2}}{_PREFIX}?(?P<v>{_EIGHT})\W{{0,2}}")
@@ -95,7 +99,7 @@ class PhoneDkRecognizer(DanishRecognizer):
             return 0.2
         if match["cc"]:
             return 0.95
-        if near == 1:
+        if near == 1 or (near == 0 and _AFTER.match(text, match.end())):
             return 0.9
         if near == 0 and after_name(text, match.start()):
             return 0.6

@@ -12,6 +12,7 @@ _PERSONS = (
     *("kunde", "medlem", "medarbejder", "personale", "løn", "police", "studie", "elev", "patient"),
     *("borger", "abonnement", "låner", "lejer", "forsikrings", "spiller", "donor", "klient"),
     *("ansat", "tjeneste", "kursist", "bruger", "beboer", "deltager", "rejsekort", "lånekort"),
+    *("kandidat", "måler", "aftage", "installations", "forbruger"),
 )
 _PERSON = rf"(?:{'|'.join(_PERSONS)})s?"
 _CASE = r"(?:sags?|journal|skade|klage|straffe|anmeldelses?|rets|ticket|ærende|j\.?|akt)"
@@ -19,18 +20,20 @@ _LINK = r"(?: er| lyder(?: på)?| på|:|=|#|\)|\.){0,2}[ \n]{0,2}(?:#|nr\.? ?)?"
 _GROUPS = r"(?: \d{1,4}(?![\w.,:/-]?\d| ?(?:kr|dkk|,-|stk|år)|\w)){0,4}"
 """Further digits of a number written in groups, no date, time or amount."""
 _PERSON_ID = re.compile(
-    rf"(?<![^\W_]){_PERSON}{_NUMBER}{_LINK}(?P<v>(?=[\w-]{{0,8}}\d\d)[A-Z]{{0,4}}-?\d[\dA-Z-]{{2,15}}{_GROUPS})(?!\w)",
+    rf"{_PERSON}{_NUMBER}{_LINK}"
+    r"(?P<v>(?=[A-Z]{0,4}-?(?:[A-Z-]{0,2} ?\d){3})"
+    rf"[A-Z]{{0,4}}-?\d[\dA-Z-]{{0,15}}{_GROUPS})(?!\w)",
     re.IGNORECASE,
 )
 _CASE_NUMBER = re.compile(
     rf"(?<![^\W_])(?:{_CASE}{_NUMBER}|sagen har nummer(?:et)?"
     r"|(?:vores|jeres|vor|deres) (?:ref|sag)\w*\.?)"
     r"(?: er| lyder(?: på)?|:|=|#|\.){0,2}[ \n]{0,2}"
-    r"(?P<v>[A-ZÆØÅ]{0,6}[-/ ]?\d[\w./-]{2,30}[\w])(?![\w])",
+    r"(?P<v>[A-ZÆØÅ]{0,6}[-/ .]?\d[\w./-]{2,30}[\w])(?![\w])",
     re.IGNORECASE,
 )
 _CASE_SLASHED = re.compile(
-    r"(?<![^\W_])(?:sag|sagen|journal)(?: nr\.?)? "
+    r"(?<![^\W_])(?:(?:straffe|civil|rets)?sag|sagen|journal)(?: nr\.?)? "
     r"(?P<v>(?![CTF]-\d{1,4}/\d\d)(?:[A-ZÆØÅ]{1,3}[- ]){0,2}\d(?=[\d.]{0,9}[/-])[\d./-]{3,24}\d"
     r"(?:-[A-ZÆØÅ]{2,4})?)(?![\w/])",
     re.IGNORECASE,
