@@ -46,11 +46,13 @@ _LABELLED = re.compile(
     rf"(?P<all>(?!Stk)(?:{_CAP}{_GAP}){{1,4}}{_NUMBER}(?![\d.,]\d)(?!\w){_FLOOR}?{_TAIL}?)"
 )
 _FIELD = re.compile(
-    r"(?<![^\W_])(?i:(?P<post>postn(?:umme)?r|post_?(?:nr|by))|(?P<street>vejnavn|gade(?:navn)?|vej)"
+    r"(?<![^\W_])(?i:(?P<post>postn(?:umme)?r|post_?(?:nr|by))|(?P<street>vejnavn|gade(?:navn)?)"
     r"|husn(?:umme)?r|etage|sal|dør|postdistrikt|by(?:navn)?)\.?[\"'’]?\s?[:=>]\s?[\"'’]?"
     r"(?P<v>[^\W_][^\n,;:=<>\"|]{0,40})"
 )
 """One part of an address with its label: ``husnr.: 71``, ``"postnr": "1850"``, ``<by>Ry</by>``."""
+_FIELDS = ("postn", "post_", "vejnavn", "gade")
+"""One of them stands in every row of such parts."""
 _BETWEEN = 16
 """Characters between such fields that belong together, at most."""
 _LABELS = ("adresse", "bopæl", "bor på", "boende", "bor i", "flyttet til", "leveres", "sendt til")
@@ -79,7 +81,7 @@ class AddressDkRecognizer(DanishRecognizer):
         rf"(?i)(?:{_SURE}|{_MORE}|{_DEFINITE})\s(?:nr\. ?)?[1-9]",
         rf"(?i)[1-9]\d{{3}}\s(?:{_FIRST_WORDS})",
         r"\d[^\d]{0,30},[^\d]{0,60}[1-9]\d{3}[ \n][^\d\s]",
-        r"(?i)(?:postn(?:umme)?r|post_?nr|post_?by|vejnavn|gade|vej)(?:navn)?\.?[\"']?\s?[:=>]",
+        r"(?i)(?:postn(?:umme)?r|post_?nr|post_?by|vejnavn|gade)(?:navn)?\.?[\"']?\s?[:=>]",
         rf"(?i)(?:{'|'.join(_LABELS)})[^\w][\s\S]{{0,300}}[1-9]",
     )
     BEFORE: ClassVar[int] = 180
@@ -93,7 +95,8 @@ class AddressDkRecognizer(DanishRecognizer):
         posted = _POSTED.search(text) is not None
         for match in _WITH_POST.finditer(text) if posted else ():
             yield Hit("ADDRESS", match.start(), _end(match), 0.6)
-        labelled = any(word in text.lower() for word in _LABELS)
+        lower = text.lower()
+        labelled = any(word in lower for word in _LABELS)
         for match in _LABELLED.finditer(text) if labelled else ():
             yield Hit("ADDRESS", match.start("all"), _end(match), 0.75)
         for match in _POST.finditer(text) if posted else ():
@@ -103,7 +106,7 @@ class AddressDkRecognizer(DanishRecognizer):
             capital = match["town"].lower().startswith(("københavn", "frederiksberg"))
             if known and (not year or capital or explained(text, match.start(), _PLACE, None, 25)):
                 yield Hit("ADDRESS", match.start(), end, 0.7)
-        for field in _fields(text):
+        for field in _fields(text) if any(word in lower for word in _FIELDS) else ():
             yield Hit("ADDRESS", field.start("v"), field.end("v"), 0.7)
         for cell in cells(text):
             value = text[cell.start : cell.end]

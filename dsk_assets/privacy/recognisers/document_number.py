@@ -21,6 +21,10 @@ _FOREIGN_STEMS = (
 )
 _FOREIGN_SHORT = ("PESEL", "BSN", "EGN", "CNP", "NIE", "DNI", "SSN", "NINO", "INSZ")
 """What states call the numbers of their residents (European Commission, "TIN by country")."""
+_FOREIGN_NUMBER = (
+    r"(?:[A-Z]{1,3}[ -]?)?\d(?:[ .+-]?\d){4,12}(?:[ -]?[A-Z]|[-+A]\d{3}[0-9A-Z])?"
+    r"|[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]"
+)
 _AFTER_WORD = (
     (
         "DK_PASSPORT",
@@ -56,10 +60,15 @@ _AFTER_WORD = (
     ),
     (
         "FOREIGN_ID",
-        (*_FOREIGN_STEMS, *map(str.lower, _FOREIGN_SHORT)),
-        rf"\b(?:{'|'.join(_FOREIGN_STEMS)}|(?-i:{'|'.join(_FOREIGN_SHORT)})\b)[^\n\d]{{0,25}}?",
-        r"(?:[A-Z]{1,3}[ -]?)?\d(?:[ .+-]?\d){4,12}(?:[ -]?[A-Z]|[-+A]\d{3}[0-9A-Z])?"
-        r"|[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]",
+        _FOREIGN_STEMS,
+        rf"\b(?:{'|'.join(_FOREIGN_STEMS)})[^\n\d]{{0,25}}?",
+        _FOREIGN_NUMBER,
+    ),
+    (
+        "FOREIGN_ID",
+        _FOREIGN_SHORT,
+        rf"\b(?-i:{'|'.join(_FOREIGN_SHORT)})\b[^\n\d]{{0,25}}?",
+        _FOREIGN_NUMBER,
     ),
 )
 _WORDED = tuple(
@@ -111,7 +120,8 @@ class DocumentNumberRecognizer(DanishRecognizer):
         """The numbers in *text*."""
         lower = text.lower()
         for entity, stems, pattern in _WORDED:
-            if not any(stem in lower for stem in stems):
+            read = text if stems[0].isupper() else lower
+            if not any(stem in read for stem in stems):
                 continue
             for match in pattern.finditer(text):
                 yield Hit(entity, match.start("v"), match.end("v"), 0.75)

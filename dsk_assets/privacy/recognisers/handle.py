@@ -38,7 +38,7 @@ _LOGGED = re.compile(
 """As OpenSSH writes a login down: ``Failed password for invalid user NAME from ADDRESS``."""
 _ACCOUNTS = (
     *("bruger", "user", "login", "skype", "snap", "insta", "discord", "gamertag"),
-    *("profilnavn", "nick", "steam", "twitch", "telegram", "xbox", "psn", "logon"),
+    *("profilnavn", "nick", "steam", "twitch", "telegram", "xbox", "psn"),
 )
 _SPEAKER = re.compile(r"(?P<v>[a-zA-Z][\w.-]{1,29}\w):(?= |$)", re.MULTILINE)
 _CODE = frozenset(
@@ -105,7 +105,7 @@ class HandleUrlRecognizer(DanishRecognizer):
                     yield Hit("USER_HANDLE", match.start(), match.end(), 0.7)
         for pattern, words in (
             (_LABELLED, _ACCOUNTS),
-            (_ACCOUNT, _ACCOUNTS),
+            (_ACCOUNT, ("brugernavn", "login", "logon", "user", "snap", "insta", "discord")),
             (_SPOKEN, ("bruger",)),
             (_LOGGED, (" from ",)),
             (_REDDIT, ("reddit", " r/")),

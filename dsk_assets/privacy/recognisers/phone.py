@@ -28,12 +28,13 @@ _DANISH = re.compile(
     rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d)"
 )
 _EIGHT = r"[2-9]\d(?:[ .]?\d\d){3}|[2-9]\d{3} \d{4}|[2-9]\d\d \d\d \d{3}"
-_SPACED = re.compile(r"(?<![\w+])(?<!\d[ .,/:-])[2-9](?: \d){7}(?![^\W_]| ?\d)")
+_SPACED = re.compile(r"[2-9](?<![\w+][2-9])(?<!\d[ .,/:-][2-9])(?: \d){7}(?![^\W_]| ?\d)")
 _MISREAD = re.compile(
     r"(?i:tlf|telefo|mobil|\bmob\b|\bring|\bsms)[^\n\d]{0,20}?(?<![^\W_])"
     r"(?P<v>[2-9OolISBZ][\dOolISB](?:[ .]?[\dOoIlSBZ]{2}){3})(?![^\W_])"
 )
 """Eight digits, some of them read as letters by a scanner, after a word for a telephone."""
+_MIXED = re.compile(r"\d[OlISBZ]|[OlISBZ]\d")
 _JOINED = re.compile(
     rf"(?<![\w+])(?<!\d[ .,/:-])(?:{_EIGHT})(?: ?/ ?(?:{_EIGHT}))+(?![^\W_]|[ ./-]?\d)"
 )
@@ -66,7 +67,7 @@ class PhoneDkRecognizer(DanishRecognizer):
     ENTITIES: ClassVar[tuple[str, ...]] = ("PHONE_NUMBER",)
     ANCHORS: ClassVar[tuple[str, ...]] = (
         r"[2-9](?:[ ./\n-]?\d){7}",
-        r"(?i)(?:tlf|telefo|mobil|mob[. :]|ring|sms)[^\n]{0,30}\d",
+        r"\d[OlISBZ]|[OlISBZ]\d",
     )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
@@ -79,7 +80,7 @@ class PhoneDkRecognizer(DanishRecognizer):
         for match in _SPACED.finditer(text):
             if explained(text, match.start(), _POSITIVE, _NEGATIVE, 40) == 1:
                 yield Hit("PHONE_NUMBER", match.start(), match.end(), 0.8)
-        for match in _MISREAD.finditer(text):
+        for match in _MISREAD.finditer(text) if _MIXED.search(text) else ():
             if sum(c.isdigit() for c in match["v"]) in range(4, 8):
                 yield Hit("PHONE_NUMBER", match.start("v"), match.end("v"), 0.7)
         for match in _JOINED.finditer(text):

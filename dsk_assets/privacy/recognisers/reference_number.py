@@ -12,7 +12,7 @@ _PERSONS = (
     *("kunde", "medlem", "medarbejder", "personale", "løn", "police", "studie", "elev", "patient"),
     *("borger", "abonnement", "låner", "lejer", "forsikrings", "spiller", "donor", "klient"),
     *("ansat", "tjeneste", "kursist", "bruger", "beboer", "deltager", "rejsekort", "lånekort"),
-    *("kandidat", "måler", "aftage", "installations", "forbruger"),
+    *("kandidat", "måler", "aftage", "installations", "forbruger", "forsikringspolice"),
 )
 _PERSON = rf"(?:{'|'.join(_PERSONS)})s?"
 _CASE = r"(?:sags?|journal|skade|klage|straffe|anmeldelses?|rets|ticket|ærende|j\.?|akt)"
@@ -20,7 +20,7 @@ _LINK = r"(?: er| lyder(?: på)?| på|:|=|#|\)|\.){0,2}[ \n]{0,2}(?:#|nr\.? ?)?"
 _GROUPS = r"(?: \d{1,4}(?![\w.,:/-]?\d| ?(?:kr|dkk|,-|stk|år)|\w)){0,4}"
 """Further digits of a number written in groups, no date, time or amount."""
 _PERSON_ID = re.compile(
-    rf"{_PERSON}{_NUMBER}{_LINK}"
+    rf"(?<![^\W_]){_PERSON}{_NUMBER}{_LINK}"
     r"(?P<v>(?=[A-Z]{0,4}-?(?:[A-Z-]{0,2} ?\d){3})"
     rf"[A-Z]{{0,4}}-?\d[\dA-Z-]{{0,15}}{_GROUPS})(?!\w)",
     re.IGNORECASE,
