@@ -181,6 +181,19 @@ def change(name: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_bytes((folder / name).read_bytes() + b" ")
 
 
+def test_a_changed_file_is_named_without_bytes(settings, tmp_path: Path) -> None:
+    folder = tmp_path / "signed"
+    folder.mkdir()
+    for name in ("a.json", "b.json"):
+        (folder / name).write_text("{}")
+    key = model_signature.private_key(settings.model_copy(update={"home": tmp_path / "home"}))
+    (folder / model_signature.PUBLIC_KEY).write_bytes(model_signature.public_key(key))
+    model_signature.sign(folder, key)
+    assert model_signature.problem(folder) is None
+    change("a.json")(folder)
+    assert model_signature.problem(folder) == "model.sig: signed with other bytes in a.json"
+
+
 @pytest.mark.parametrize(
     ("tamper", "named"),
     [

@@ -276,6 +276,8 @@ def test_the_ui_shows_findings_actions_canaries_and_measured_recall(
     snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = metadata.of_snapshot(snapshot)
+    columns = [one.name for one in told["dagster/column_schema"].columns]
+    assert columns == DOCUMENT.names, "of the documents, not of the canaries"
     rows = {
         cells[0]: cells
         for line in told["personal data"].value.splitlines()[2:]

@@ -82,7 +82,8 @@ def _plots(snapshot: Snapshot) -> dict[str, Any]:
 def _tables(snapshot: Snapshot) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     first = {file.name.split("/part-")[0]: file for file in reversed(snapshot.files) if file.rows}
-    for table, file in sorted(first.items()):
+    own = snapshot.asset.rpartition("/")[2]
+    for table, file in sorted(first.items(), key=lambda item: _rank(own, item[0])):
         with pq.ParquetFile(snapshot.path(file.name)) as parquet:
             schema = parquet.schema_arrow
             metadata.setdefault("dagster/column_schema", _schema(schema))
@@ -91,6 +92,11 @@ def _tables(snapshot: Snapshot) -> dict[str, Any]:
                 rows = next(parquet.iter_batches(batch_size=PREVIEW_ROWS, columns=shown))
                 metadata[f"preview {table.split('/')[0]}"] = _preview(rows)
     return metadata
+
+
+def _rank(asset: str, table: str) -> tuple[bool, bool, str]:
+    """Tables in the order shown: first the one that is called as the asset is, or ``document``."""
+    return not asset.startswith(table.split("/")[0]), table != "document", table
 
 
 def _schema(schema: pa.Schema) -> dg.TableSchema:

@@ -4,6 +4,7 @@ The library takes ECDSA alone, so a released model has a key of its own beside t
 """
 
 import logging
+import re
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,9 @@ from dsk_assets.settings import Settings
 
 SIGNATURE = "model.sig"
 PUBLIC_KEY = "model.pub"
+
+_CHANGED = re.compile(r"Hash mismatch for '([^']+)'")
+"""How the library names a changed file, before it prints the digests as Python writes bytes."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,5 +94,7 @@ def problem(folder: Path) -> str | None:
         config.use_elliptic_key_verifier(public_key=folder / PUBLIC_KEY)
         config.verify(folder, folder / SIGNATURE)
     except Exception as error:  # the library raises whatever it meets
-        return f"{SIGNATURE}: {error or type(error).__name__}"
+        changed = _CHANGED.findall(str(error))
+        why = f"signed with other bytes in {', '.join(changed)}" if changed else str(error)
+        return f"{SIGNATURE}: {why or type(error).__name__}"
     return None

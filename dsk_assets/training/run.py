@@ -71,7 +71,8 @@ def train(catalog: Catalog, release: str, launch: Launcher | None = None) -> Sna
     2020, https://arxiv.org/abs/2001.08361) and checkpoints. ``loss``: one row for each step with
     ``loss`` (nats a token), ``learning_rate`` and ``tokens`` read so far. ``held_out``: the loss on
     held-out documents of each domain at each checkpoint. The batch jobs of a site, with their rows
-    of the accounts, stand in the statement as a by-product. Demands gate ``composition`` of the
+    of the accounts, stand in the statement as a by-product. ``started`` and ``finished`` are those
+    of putting this together; each checkpoint has its own. Demands gate ``composition`` of the
     release. Raises :class:`TrainingError` when the loss is not finite.
     """
     training = _Training(catalog, release, launch or launcher(catalog.settings))
