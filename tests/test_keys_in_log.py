@@ -1,5 +1,6 @@
 """Keys in the log: added, replaced, revoked by statements; two signatures where two must sign."""
 
+import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from dsk_assets.evidence.keyring import public_key, replay
 from dsk_assets.evidence.log import Log
 from dsk_assets.evidence.sequencer import append_new, keyring
 from dsk_assets.evidence.standing import standing
+from dsk_assets.evidence.withdrawals import withdraw
 from dsk_assets.settings import load_settings
 from tests.support import DONATION, seed
 from tests.test_envelope import written
@@ -287,12 +289,10 @@ def test_the_commands(production: Catalog, tmp_path: Path):
         "evidence", "keys", "rotate", "statements", "--to", new
     )
     environment["DSK_SIGNING_KEY"] = new
-    day = ("--date", "2026-11-20", "--reason", "the agreement ended")
-    withdrawn = dsk("donations", "withdraw", DONATION, *day)
-    assert withdrawn == f"{DONATION} is withdrawn from 2026-11-20 on\n"
-    assert "withdrawn already" in dsk("donations", "withdraw", DONATION, *day, code=1)
+    later = Catalog(load_settings(home=settings.home, signing_key=new,
+                                  log_key=environment["DSK_LOG_KEY"]))  # fmt: skip
+    withdraw(later, DONATION, dt.date(2026, 11, 20), "the agreement ended")
     erase = ("evidence", "erase", "withdrawal/donation", DONATION, "--reason", "case 17")
     assert dsk(*erase).startswith("erased the detail")
     assert "had been erased already" in dsk(*erase)
-    assert_whole(Catalog(load_settings(home=settings.home, signing_key=new,
-                                       log_key=environment["DSK_LOG_KEY"])))  # fmt: skip
+    assert_whole(later)

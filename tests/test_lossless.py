@@ -159,6 +159,7 @@ def added(content: str, **flags: bool) -> Callable[[], Tokenizer]:
         ),
         (changed(pre_tokenizer=pre_tokenizers.ByteLevel()), "ByteLevel adds a space"),
         (changed(pre_tokenizer=pre_tokenizers.Digits()), "not byte-level"),
+        (changed(pre_tokenizer=None), "not byte-level"),
         (changed(decoder=decoders.Fuse()), "its decoder is Fuse, not ByteLevel"),
         (lambda: byte_level(end_of_word_suffix="</w>"), "'</w>' to tokens .end_of_word_suffix"),
         (changed(model=models.WordLevel({"a": 0}, "a")), "its model is WordLevel, not BPE"),

@@ -22,10 +22,12 @@ from dsk_assets.errors import (
 )
 from dsk_assets.evidence.verify.lake import verify as verify_lake
 from dsk_assets.evidence.withdrawals import withdraw
+from dsk_assets.gates.admitted import require_admitted
 from dsk_assets.lake.digests import canonical_json, sha256_file
 from dsk_assets.records import bundle, model_signature, notices
+from dsk_assets.training import outside
 from tests.corpora import write
-from tests.night import Night, small_consortium
+from tests.night import PERSONAL, Night, small_consortium
 
 KEY = "demo-1.0.0.step-000012"
 
@@ -202,6 +204,7 @@ def test_a_changed_file_is_named_without_bytes(settings, tmp_path: Path) -> None
         (change("evidence.zip"), "evidence.zip: other bytes"),
         (lambda folder: (folder / "config.json").unlink(), "config.json: missing"),
         (lambda folder: (folder / "run.py").write_text("x"), "run.py: not part of the release"),
+        (lambda folder: (folder / "more").symlink_to("/usr"), "more: not part of the release"),
         (lambda folder: (folder / "model.sig").unlink(), "model.sig: "),
     ],
 )
@@ -269,6 +272,20 @@ def test_a_withdrawn_donation_blocks_the_release(other: Night, tmp_path: Path) -
     catalog = other.catalog()
     withdraw(catalog, "dsk-2026-0005", catalog.settings.date, "test")
     refused(other, tmp_path, NotAdmittedError, "composition refused")
+
+
+def test_what_is_withdrawn_today_is_not_sent_away_tonight(other: Night, tmp_path: Path) -> None:
+    catalog = other.catalog()
+    day = catalog.settings.date.isoformat()
+    words = ("donations", "withdraw", PERSONAL, "--date", day, "--reason", "test")
+    command = other.command(*words)
+    assert command.communicate()[0] == f"{PERSONAL} is withdrawn from {day} on\n"
+    assert "is withdrawn already" in other.command(*words).communicate()[1]
+    with pytest.raises(NotAdmittedError, match="approval refused"):
+        require_admitted(catalog, PERSONAL)
+    with pytest.raises(NotAdmittedError, match="composition refused"):
+        outside.send(catalog, "1.0.0", tmp_path / "job")
+    assert not (tmp_path / "job").exists()
 
 
 def test_evidence_that_does_not_verify_blocks_the_release(other: Night, tmp_path: Path) -> None:

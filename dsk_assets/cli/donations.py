@@ -22,11 +22,11 @@ def donations() -> None:
 def withdraw(donation: str, day: dt.datetime | None, reason: str) -> None:
     """Withdraw DONATION: a version (dsk-2026-0001@1.0.0), or all its versions (dsk-2026-0001).
 
-    From that day on the gates refuse it: it is in no later release and trained on no more. What
-    has been released stays recorded. The withdrawal is a signed statement in the log and cannot
-    be taken back; the donor may deliver a new version.
+    From that day on the gates refuse it: it is in no later release, not exported, and trained on no
+    more. What has been released stays recorded. The withdrawal is a signed statement in the log and
+    cannot be taken back; the donor may deliver a new version.
     """
-    from dsk_assets.evidence.withdrawals import withdraw as record
+    from dsk_assets.gates.withdrawal import withdraw as record
 
     catalog = Catalog(load_settings(), run_id="dsk")
     for one in record(catalog, donation, day.date() if day else catalog.settings.date, reason):

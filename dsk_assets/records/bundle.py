@@ -193,6 +193,9 @@ def _differing(folder: Path, named: dict[str, str]) -> Iterator[str]:
             yield f"{name}: not part of the release"
         elif sha256_file(present[name]) != named[name]:
             yield f"{name}: other bytes than were released"
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not path.is_file():  # what is behind it was not looked at
+            yield f"{path.relative_to(folder).as_posix()}: not part of the release"
 
 
 def _files(folder: Path) -> dict[str, Path]:
