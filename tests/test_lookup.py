@@ -1,5 +1,6 @@
 """Finding a document by the beginnings of its donation's ids."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from dsk_assets.corpus.lookup import Place, find, rows_like
 from dsk_assets.corpus.release import open_release
 from dsk_assets.corpus.shards import LOOKUP, LOOKUP_TYPE
-from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.evidence.catalog import Catalog, Snapshot
 from dsk_assets.lake.digests import sha256_text
 from tests.corpora import donate, open_catalog, released, texts, tokenise
 
@@ -77,3 +78,18 @@ def test_every_document_of_a_release_stands_where_its_span_says(catalog: Catalog
         assert at == member.tokens
     assert find(members, "0" * 31 + "1") is None
     assert find(members, "") is None
+
+
+def test_shards_from_before_there_were_lookup_files_are_searched_too(catalog: Catalog) -> None:
+    members = open_release(catalog, "1.0.0").members
+    older = [replace(member, shards=without_lookup(member.shards)) for member in members]
+    for member in members:
+        for doc_id in member.shards.table("shard_span")["doc_id"].to_pylist():
+            place = find(members, doc_id)
+            assert place is not None
+            assert find(older, doc_id) == place
+    assert find(older, "0" * 32) is None
+
+
+def without_lookup(shards: Snapshot) -> Snapshot:
+    return replace(shards, files=tuple(file for file in shards.files if file.name != LOOKUP))
