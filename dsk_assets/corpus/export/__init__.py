@@ -105,12 +105,15 @@ def _read_with(release: OpenedRelease, bound: str, folder: Path) -> dict[str, An
 
 def _counts(member: Member, bound: str) -> dict[str, Any]:
     spans = member.shards.table("shard_span", ["doc_id", "start", "end"])
-    lengths = pc.subtract(spans["end"], spans["start"])
-    first = pc.less(spans["doc_id"], pa.scalar(bound))
+    held_out = spans.filter(pc.less(spans["doc_id"], pa.scalar(bound)))
     return {
         "donation": member.donation,
         "documents": spans.num_rows,
-        "tokens": pc.sum(lengths).as_py() or 0,
-        "heldOutDocuments": pc.sum(first).as_py() or 0,
-        "heldOutTokens": pc.sum(lengths.filter(first)).as_py() or 0,
+        "tokens": _tokens(spans),
+        "heldOutDocuments": held_out.num_rows,
+        "heldOutTokens": _tokens(held_out),
     }
+
+
+def _tokens(spans: pa.Table) -> int:
+    return pc.sum(pc.subtract(spans["end"], spans["start"])).as_py() or 0
