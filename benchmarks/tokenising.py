@@ -6,7 +6,8 @@ Same texts, same tokenizer, one after the other, a process for each: the stage `
 from a donation's kept documents to its shards and span table, datatrove's ``DocumentTokenizer``
 from a Parquet file to its token file and index, and ``encode_batch`` over the texts in memory.
 PYTHON is the interpreter of an environment with ``datatrove[io,processing]==0.10.1``. Costs are CPU
-seconds after all was imported and loaded, of all threads.
+seconds after all was imported and loaded, of all threads. Each counts the tokens that it made, and
+a run in which they differ fails. ``--megabytes`` may be given several times.
 """
 
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import click
 import polars as pl
+import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -34,50 +36,63 @@ from dsk_assets.settings import load_settings  # noqa: E402
 
 END = "<|endoftext|>"
 SHARD_TOKENS = 2**26
+WHAT = ("this project", "datatrove", "`encode_batch` alone")
 
 
 @click.group(invoke_without_command=True)
-@click.option("--megabytes", default=30.0)
+@click.option("--megabytes", multiple=True, type=float, default=[1.0, 10.0, 30.0])
 @click.option("--vocabulary", default=32_000)
 @click.option("--repeat", default=3)
 @click.option("--datatrove", type=click.Path(exists=True))
 @click.pass_context
 def main(
-    context: click.Context, megabytes: float, vocabulary: int, repeat: int, datatrove: str
+    context: click.Context,
+    megabytes: tuple[float, ...],
+    vocabulary: int,
+    repeat: int,
+    datatrove: str,
 ) -> None:
     """Measure all three, several times in turn; the least of each counts."""
     if context.invoked_subcommand:
         return
+    click.echo(f"CPU seconds, {vocabulary:,} in the vocabulary, the least of {repeat} runs\n")
+    click.echo(f"| MB | tokens | {' | '.join(WHAT)} | datatrove / this | this / `encode_batch` |")
+    click.echo("|---:" * 7 + "|")
+    for size in megabytes:
+        tokens, best = _measured(size, vocabulary, repeat, datatrove)
+        one, other, alone = best
+        seconds = " | ".join(f"{taken:.2f}" for taken in best)
+        ratios = f"{other / one:.1f} | {one / alone:.2f}"
+        click.echo(f"| {size:g} | {tokens:,} | {seconds} | {ratios} |")
+
+
+def _measured(
+    megabytes: float, vocabulary: int, repeat: int, datatrove: str
+) -> tuple[int, list[float]]:
+    """The number of tokens and the least CPU seconds of each of :data:`WHAT`."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _prepare(folder, megabytes, vocabulary)
-        tokens = int(_run([sys.executable, __file__, "count", name]))
-        own = [sys.executable, __file__]
-        theirs = [datatrove, str(ROOT / "benchmarks" / "datatrove_tokens.py")]
-        commands = {
-            "this project": [*own, "shards", name],
-            "datatrove": [*theirs, f"{name}/parquet", f"{name}/theirs", f"{name}/{FILE}"],
-            "`encode_batch` alone": [*own, "alone", name],
-        }
-        found: dict[str, list[float]] = {what: [] for what in commands}
-        for _ in range(repeat):
-            for what, command in commands.items():
-                found[what].append(_run(command))
-    best = {what: min(seconds) for what, seconds in found.items()}
-    one, other, alone = best.values()
-    click.echo(f"{megabytes:g} MB, {tokens:,} tokens, {vocabulary:,} in the vocabulary\n")
-    click.echo("| what | CPU s | CPU s for a million tokens |\n|---|---:|---:|")
-    for what, seconds in best.items():
-        click.echo(f"| {what} | {seconds:.2f} | {seconds / tokens * 1e6:.3f} |")
-    click.echo(f"\n{other / one:.1f} times less CPU than datatrove")
-    click.echo(f"{one / alone:.2f} times the CPU of encode_batch alone")
+        theirs = str(ROOT / "benchmarks" / "datatrove_tokens.py")
+        commands = [
+            [sys.executable, __file__, "shards", name],
+            [datatrove, theirs, f"{name}/parquet", f"{name}/theirs", f"{name}/{FILE}"],
+            [sys.executable, __file__, "alone", name],
+        ]
+        runs = [[_run(command) for command in commands] for _ in range(repeat)]
+    counted = {what: run[place][0] for run in runs for place, what in enumerate(WHAT)}
+    if len(set(counted.values())) != 1:
+        raise click.ClickException(f"they made different numbers of tokens: {counted}")
+    return runs[0][0][0], [min(run[place][1] for run in runs) for place in range(len(WHAT))]
 
 
-def _run(command: list[str]) -> float:
+def _run(command: list[str]) -> tuple[int, float]:
+    """The number of tokens and the seconds that *command* prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise click.ClickException(f"{command} failed:\n{done.stderr[-3000:]}")
-    return float(done.stdout.split()[-1])
+    tokens, seconds = done.stdout.split()[-2:]
+    return int(tokens), float(seconds)
 
 
 def _prepare(folder: Path, megabytes: float, size: int) -> None:
@@ -100,20 +115,13 @@ def _vocabulary(folder: Path) -> Vocabulary:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def count(folder: Path) -> None:
-    """The number of tokens, which all three agree on."""
-    made = encode_documents(_vocabulary(folder), enumerate(_texts(folder)))  # type: ignore[arg-type]
-    click.echo(sum(len(one.tokens) for one in made))
-
-
-@main.command()
-@click.argument("folder", type=click.Path(path_type=Path))
 def alone(folder: Path) -> None:
-    """``encode_batch`` over all texts."""
+    """``encode_batch`` over all texts; their ends count as tokens, since the others write them."""
     texts, made = _texts(folder), _vocabulary(folder)
     began = time.process_time()
-    made.tokenizer.encode_batch(texts, add_special_tokens=False)
-    click.echo(time.process_time() - began)
+    encoded = made.tokenizer.encode_batch(texts, add_special_tokens=False)
+    seconds = time.process_time() - began
+    _report(sum(len(one.ids) + 1 for one in encoded), seconds)
 
 
 @main.command()
@@ -135,9 +143,15 @@ def shards(folder: Path) -> None:
         made = _vocabulary(folder)
         out = Output(catalog.lake, "curated/benchmark")
         writer = ShardWriter(out, "benchmark", SHARD_TOKENS)
+        pa.array([""])  # has pyarrow import pandas
         began = time.process_time()
         writer.write(encode_documents(made, kept.texts()))
-        click.echo(time.process_time() - began)
+        seconds = time.process_time() - began
+        _report(sum(shard["tokens"] for shard in writer.shards), seconds)
+
+
+def _report(tokens: int, seconds: float) -> None:
+    click.echo(f"{tokens} {seconds}")
 
 
 def _table(catalog: Catalog, asset: str, name: str, rows: pl.DataFrame) -> Snapshot:
