@@ -45,9 +45,10 @@ def send(folder: Path, release: str | None) -> None:
 def receive(folder: Path) -> None:
     """Take the checkpoints that were trained in FOLDER, a job folder that was sent.
 
-    Each is compared with its receipt, digest by digest, there and once it is copied; it must have
-    been trained in the EU, from the job that this platform packed and the weights before it. Then
-    it is an asset like any other. What is received already is left alone.
+    Each is compared with its receipt, digest by digest, and the receipt with the job, the metrics
+    and the weights; it must have been trained in the EU, on the release and with the settings that
+    are to be trained now, from the weights before it. Then it is an asset like any other. What is
+    received already is left alone, and what is refused can be given again once it is mended.
     """
     from dsk_assets.evidence import sequencer
     from dsk_assets.lake.progress import shown

@@ -1,18 +1,55 @@
 """Folders that are handed out: written whole or not at all, and what is in one."""
 
 import os
+import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dsk_assets.errors import StorageError
+from dsk_assets.errors import CorruptedError, StorageError
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 
 
 def files_below(folder: Path) -> dict[str, Path]:
     """All files below *folder* by their relative name, in alphabetical order."""
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path for path in found}
+
+
+def plain_files(folder: Path) -> dict[str, Path]:
+    """All files below *folder*, which came from outside, by their relative name, in that order.
+
+    Raises :class:`CorruptedError` for what is neither file nor folder (a link could lead to any
+    file of this host, and reading a pipe or a device may never end), and for names that are not
+    letters, digits and ``._-``.
+    """
+    found: dict[str, Path] = {}
+    for path in [folder, *_below(folder)]:
+        name = path.relative_to(folder).as_posix()
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise CorruptedError(f"{folder}: {shown(name)} is neither file nor folder — remove it")
+        if not _PLAIN.fullmatch(name):
+            raise CorruptedError(f"{folder}: {shown(name)} is no name for a file — remove it")
+        if stat.S_ISREG(mode):
+            found[name] = path
+    return dict(sorted(found.items()))
+
+
+def shown(name: str) -> str:
+    """*name* as it can be printed, whatever its bytes are."""
+    return name.encode("unicode_escape").decode()[:200]
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        raise error
+
+    for at, folders, names in os.walk(folder, onerror=unreadable):
+        yield from (Path(at, name) for name in (*folders, *names))
 
 
 def require_new(out: Path) -> None:

@@ -16,7 +16,7 @@ needs is in it: shards, the order in which they are read, the model to go on fro
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,85 +27,105 @@ from pydantic import (
     ConfigDict,
     Field,
     NonNegativeFloat,
+    NonNegativeInt,
     PositiveInt,
-    TypeAdapter,
     ValidationError,
+    field_validator,
+    model_validator,
 )
 
 from dsk_assets.errors import CorruptedError, TrainingError
-from dsk_assets.lake.digests import sha256_bytes, sha256_file, sha256_set
-from dsk_assets.lake.folders import files_below
+from dsk_assets.lake.digests import canonical_json, sha256_bytes, sha256_file, sha256_set
 from dsk_assets.training.config import TrainingConfig
 from dsk_assets.training.dataset import SequenceDataset
-from dsk_assets.training.order import NAME, Order, Source
+from dsk_assets.training.order import Order, Source
+from dsk_assets.training.receipt import METRICS as METRICS
+from dsk_assets.training.receipt import NOT_MEASURED as NOT_MEASURED
+from dsk_assets.training.receipt import RECEIPT as RECEIPT
+from dsk_assets.training.receipt import WEIGHTS as WEIGHTS
+from dsk_assets.training.receipt import read_metrics, read_small, verified
+from dsk_assets.training.receipt import weights_digest as weights_digest
 
 FILE = "job.json"
 CODE = "code"
 TOKENIZER = "tokenizer"
 BASE = "base"
 START = "start"
-RECEIPT = "receipt.json"
-METRICS = "metrics.jsonl"
+SAME = "same.json"
+"""Digests of jobs that do the same work, which came back from a site."""
 ERROR = "error.txt"
-WEIGHTS = ("model/", "state/")
-"""How the files of a checkpoint begin that training goes on from."""
-NOT_MEASURED = "not measured"
 
 
 class _Said(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
-class _Where(_Said):
-    country: str | None
-    region: str | None
+class _File(_Said):
+    name: str = Field(pattern=r"^[\w.-]+(/[\w.-]+)*$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: NonNegativeInt
+
+    @field_validator("name")
+    @classmethod
+    def _below(cls, name: str) -> str:
+        if ".." in name.split("/"):
+            raise ValueError("leads out of the folder")
+        return name
 
 
-class _Origin(_Said):
-    step: int
+class _ShardFile(_Said):
+    name: str
+    dtype: Literal["uint16", "uint32"]
+
+
+class _Source(_Said):
+    donation: str
+    tokens: NonNegativeInt
+    weight: NonNegativeFloat
+    held_out: NonNegativeInt = Field(alias="heldOut")
+    domain: str
+    files: list[_ShardFile]
+
+
+class _Order(_Said):
+    name: Literal["feistel-cyclic-v1"]
+    seed: NonNegativeInt
+    release: str
+    sequence_length: PositiveInt = Field(alias="sequenceLength")
+    batch_size: PositiveInt = Field(alias="batchSize")
+    sources: list[_Source]
+
+
+class _Vocabulary(_Said):
+    size: PositiveInt
+    end_of_text: NonNegativeInt = Field(alias="endOfText")
+
+
+class _Start(_Said):
+    step: NonNegativeInt
     digest: str | None
 
 
-class _Libraries(_Said):
-    torch: str
-    transformers: str
+class _Content(_Said):
+    """The content of ``job.json``."""
 
+    run: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*-\d+\.\d+\.\d+$")
+    identity: str
+    settings: TrainingConfig
+    order: _Order
+    vocabulary: _Vocabulary
+    start: _Start
+    targets: list[PositiveInt] = Field(min_length=1)
+    files: list[_File]
 
-class _Energy(_Said):
-    joule: NonNegativeFloat
-    sources: list[str]
-
-
-class _Receipt(_Said):
-    """What the platform reads of a receipt, also of one that a site's own script wrote."""
-
-    origin: _Origin = Field(alias="from")
-    where: _Where
-    libraries: _Libraries
-    parameters: PositiveInt
-    flop: NonNegativeFloat
-    device_hours: NonNegativeFloat = Field(alias="deviceHours")
-    energy: _Energy | Literal["not measured"]
-
-
-class _Step(_Said):
-    step: PositiveInt
-    loss: float
-    learning_rate: float
-    tokens: PositiveInt
-
-
-class _Loss(_Said):
-    loss: float
-    tokens: int
-
-
-class _Evaluated(_Said):
-    step: PositiveInt
-    held_out: dict[str, _Loss]
-
-
-_STEPS = TypeAdapter(list[_Step])
+    @model_validator(mode="after")
+    def _ascending(self) -> "_Content":
+        steps = [self.start.step, *self.targets]
+        if steps != sorted(set(steps)) or not set(self.targets) <= set(
+            self.settings.checkpoint_steps
+        ):
+            raise ValueError("targets are no checkpoints of this run")
+        return self
 
 
 @dataclass(frozen=True)
@@ -121,15 +141,20 @@ class Job:
         """The job in *folder*; :class:`TrainingError` where there is none."""
         if not folder.is_dir():
             raise TrainingError(f"there is no folder {folder} — correct its name")
+        wrong = ""
         try:
-            data = (folder / FILE).read_bytes()
+            data = read_small(folder / FILE)
             content = json.loads(data)
-            if content["order"]["name"] != NAME:
-                raise ValueError
-        except (OSError, ValueError, KeyError, TypeError):
+            _Content.model_validate(content)
+        except ValidationError as error:
+            wrong = f" ({FILE}: {'.'.join(map(str, error.errors()[0]['loc'])) or 'targets'})"
+        except (OSError, ValueError, RecursionError):
+            wrong = f" ({FILE} is missing or not readable)"
+        if wrong:
             raise TrainingError(
-                f"{folder} is not a job folder of this version — let the training run write it anew"
-            ) from None
+                f"{folder} is not a job folder of this version{wrong} — let the training run, or "
+                "`dsk training send`, write it anew"
+            )
         return cls(folder, content, sha256_bytes(data))
 
     @property
@@ -175,58 +200,51 @@ class Job:
         """The folder of the checkpoint after *step*; it exists only when it is whole."""
         return self.out / f"step-{step:06d}"
 
-    def receipt(self, step: int) -> dict[str, Any]:
+    @property
+    def digests(self) -> set[str]:
+        """Its digest, and those of jobs that do the same work: what came of them is taken too."""
+        path = self.folder / SAME
+        return {self.digest, *(json.loads(path.read_bytes()) if path.is_file() else ())}
+
+    def take(self, other: "Job") -> None:
+        """From now on take checkpoints of *other*, which does the same work as this one."""
+        (self.folder / SAME).write_bytes(canonical_json(sorted(self.digests | {other.digest})))
+
+    def work(self) -> Any:
+        """What is trained on what: equal in jobs whose parts, or whose copies of code, differ."""
+        files = {
+            file["name"]: file["sha256"]
+            for file in self.content["files"]
+            if file["name"].startswith((f"{TOKENIZER}/", "shards/"))
+        }
+        named = [self.content[name] for name in ("run", "identity", "order", "vocabulary")]
+        return [*named, self.settings, files]
+
+    @property
+    def code(self) -> str:
+        """Digest of its copy of the code."""
+        return sha256_set(
+            (file["name"], file["sha256"])
+            for file in self.content["files"]
+            if file["name"].startswith(f"{CODE}/")
+        )
+
+    def receipt(self, step: int, folder: Path | None = None) -> dict[str, Any]:
         """The receipt of the checkpoint after *step*, when all its files are as the receipt says.
 
-        Raises :class:`CorruptedError` where a file is missing, added or changed, and where the
-        receipt is that of another job or says too little, or the metrics do.
+        *folder* is where it lies, the job's own folder if none is given. Raises
+        :class:`CorruptedError` as :func:`dsk_assets.training.receipt.verified` does.
         """
-        folder = self.checkpoint(step)
-        try:
-            found: dict[str, Any] = json.loads((folder / RECEIPT).read_bytes())
-            named: dict[str, str] = dict(found["files"])
-            fits = (found["job"], found["step"]) == (self.digest, step)
-        except (OSError, ValueError, KeyError, TypeError):
-            raise CorruptedError(f"checkpoint {folder} has no receipt — train it again") from None
-        if not fits:
-            raise CorruptedError(f"the receipt in {folder} is of another job — train it again")
-        present = files_below(folder)
-        present.pop(RECEIPT)
-        for name in sorted(named.keys() | present.keys()):
-            if name not in present or named.get(name) != sha256_file(present[name]):
-                raise CorruptedError(
-                    f"checkpoint {folder}: {name} is not as its receipt says — train it again"
-                )
-        try:
-            _Receipt.model_validate(found)
-        except ValidationError as error:
-            place = ".".join(map(str, error.errors()[0]["loc"]))
-            raise CorruptedError(
-                f"the receipt in {folder} lacks {place!r} or has it in another form than the "
-                "payload writes — mend what writes it, and train again"
-            ) from None
-        self.metrics(step)
-        return found
+        return verified(
+            folder or self.checkpoint(step), step, self.digests, self.start, self.settings
+        )
 
     def metrics(self, step: int) -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
         """The steps that led to the checkpoint after *step*, and its loss by domain.
 
         Raises :class:`CorruptedError` where ``metrics.jsonl`` is not as the payload writes it.
         """
-        path = self.checkpoint(step) / METRICS
-        try:
-            *lines, last = map(json.loads, path.read_text("utf-8").splitlines())
-            steps = _STEPS.validate_python(lines)
-            if not steps or (steps[-1].step, last["step"]) != (step, step):
-                raise ValueError
-            held_out = _Evaluated.model_validate(last).held_out
-        except (OSError, ValueError, KeyError, TypeError):
-            raise CorruptedError(
-                f"{path} is not as the payload writes it: a line for each step, and one with the "
-                "loss on held-out documents — mend what writes it, and train again"
-            ) from None
-        rows = [one.model_dump() for one in steps]
-        return rows, {domain: one.model_dump() for domain, one in held_out.items()}
+        return read_metrics(self.checkpoint(step), step)
 
     def weights_at(self, step: int) -> str | None:
         """Digest of the model and the optimiser's state after *step*; None from nothing at all."""
@@ -272,10 +290,3 @@ class Job:
                     f"{file['name']} in {self.folder} is missing or has other bytes than "
                     f"{FILE} says — copy the folder again, or let the training run write it anew"
                 )
-
-
-def weights_digest(files: Mapping[str, str] | Iterable[tuple[str, str]]) -> str:
-    """One digest of a checkpoint's model and optimiser, from names and digests of its files."""
-    return sha256_set(
-        (name, digest) for name, digest in dict(files).items() if name.startswith(WEIGHTS)
-    )

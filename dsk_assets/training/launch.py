@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from dsk_assets.errors import TrainingError
+from dsk_assets.lake.folders import plain_files
 from dsk_assets.settings import Settings
 from dsk_assets.training import job as job_folder
 from dsk_assets.training.job import Job
@@ -50,16 +51,24 @@ def trained(job: Job, ended: Callable[[], bool]) -> Iterator[int]:
 
 
 def fetch(there: Job, job: Job, step: int) -> None:
-    """Copy the checkpoint after *step* of the same job elsewhere to *job*, and verify it.
+    """Copy the checkpoint after *step* of the same work elsewhere to *job*.
 
-    Raises :class:`CorruptedError` where it is not as its receipt says.
+    The copy gets its name once it is verified. Raises :class:`CorruptedError` where it is not as
+    its receipt says.
     """
     target = job.checkpoint(step)
     temporary = target.with_name(f".tmp-fetch-{target.name}")
     shutil.rmtree(temporary, ignore_errors=True)
-    shutil.copytree(there.checkpoint(step), temporary)
-    temporary.rename(target)
-    job.receipt(step)
+    try:
+        for name, path in plain_files(there.checkpoint(step)).items():
+            copy = temporary / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+        temporary.mkdir(parents=True, exist_ok=True)
+        job.receipt(step, temporary)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def failure(job: Job, how: str) -> TrainingError:

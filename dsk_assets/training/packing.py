@@ -36,6 +36,7 @@ MODULES = (
     "training/order",
     "training/payload",
     "training/permutation",
+    "training/receipt",
     "training/sharding",
     "training/trainer",
 )

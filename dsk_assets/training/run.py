@@ -295,22 +295,34 @@ class _Training:
             )
         try:
             receipt = job.receipt(step)
-        except CorruptedError:
+            self._require_known(job, receipt, previous)
+        except (CorruptedError, TrainingError):
             self._stop()
             shutil.rmtree(job.checkpoint(step), ignore_errors=True)
             raise
-        if receipt["where"]["country"] not in EU_COUNTRIES:
+        return receipt
+
+    def _require_known(self, job: Job, receipt: dict[str, Any], previous: Snapshot | None) -> None:
+        """Refuse a checkpoint of which it is not known where and from what it was trained."""
+        step, country = receipt["step"], receipt["where"]["country"]
+        if country not in EU_COUNTRIES:
             raise TrainingError(
-                f"the receipt of step {step} names the country {receipt['where']['country']!r}, "
-                "which is not in the EU: a checkpoint becomes an asset only where it is known that "
-                "donated data stayed there — start the payload with --country"
+                f"the receipt of step {step} names the country {country!r}, which is not in the "
+                "EU: a checkpoint becomes an asset only where it is known that donated data "
+                "stayed there — start the payload with --country"
             )
+        for site in slurm.recorded(job.folder)[-1:]:
+            if site["country"] != country:
+                raise TrainingError(
+                    f"the receipt of step {step} names the country {country}, and site.yaml "
+                    f"{site['country']} — ask the site where it was trained, and correct what is "
+                    "wrong"
+                )
         if receipt["from"]["digest"] != self._weights(previous):
             raise CorruptedError(
                 f"the receipt of step {step} says that it was trained from other weights than "
                 f"{previous.key if previous else self.base_model.key} has — run it again"
             )
-        return receipt
 
     def _stop(self) -> None:
         if self._payload is not None:

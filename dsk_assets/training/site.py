@@ -27,6 +27,14 @@ class ByHand(Section):
 
     name: str = Field(pattern=r"^[\w-]+$")
     transfer: Literal["by hand"]
+    country: str | None = None
+    """Where it is, as agreed with it; without it the country that a receipt names is believed."""
+
+    @model_validator(mode="after")
+    def _in_the_eu(self) -> "ByHand":
+        if self.country is not None:
+            _require_eu(self.country)
+        return self
 
 
 class Site(Section):
@@ -67,11 +75,7 @@ class Site(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Site":
-        if self.country not in EU_COUNTRIES:
-            raise ValueError(
-                f"needs a country in the EU, and {self.country!r} is none: donated data may not "
-                "leave the EU"
-            )
+        _require_eu(self.country)
         if (self.container is None) != (self.container_sha256 is None):
             raise ValueError("needs container_sha256, the image's digest, with container")
         if self.script is None and self.script_config is not None:
@@ -103,6 +107,13 @@ class Site(Section):
         """Digests of the site's own script and its configuration, where it has them."""
         named = {"ownScript": self.script, "ownConfig": self.script_config}
         return {name: digest(path) for name, path in named.items() if path}
+
+
+def _require_eu(country: str) -> None:
+    if country not in EU_COUNTRIES:
+        raise ValueError(
+            f"needs a country in the EU, and {country!r} is none: donated data may not leave the EU"
+        )
 
 
 def load_site(consortium: Path) -> Site | ByHand | None:
