@@ -4,10 +4,11 @@ import csv
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from tokenizers import Tokenizer
 
 from dsk_assets.cli.main import EXPORTS, main
 from dsk_assets.corpus.export import FORMATS, export, mds
+from dsk_assets.corpus.export.checking import check
 from dsk_assets.corpus.release import open_release
-from dsk_assets.errors import NotAdmittedError, StorageError
+from dsk_assets.errors import CorruptedError, DskError, NotAdmittedError, StorageError
 from dsk_assets.evidence.catalog import Catalog
 from dsk_assets.evidence.merkle import inclusion_proof, leaf_hash, root_of, verify_inclusion
 from dsk_assets.evidence.withdrawals import withdraw
@@ -287,6 +289,47 @@ def test_one_file_can_be_proven_to_be_part_of_an_export(catalog: Catalog, tmp_pa
     assert not verify_inclusion(leaf_hash(canonical_json(named | {"bytes": 1})), *given)
 
 
+def swap(folder: Path, one: str, other: str) -> None:
+    (folder / one).rename(folder / "aside")
+    (folder / other).rename(folder / one)
+    (folder / "aside").rename(folder / other)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_copy_that_was_changed_is_named(catalog: Catalog, tmp_path: Path, name: str) -> None:
+    whole = tmp_path / "whole"
+    files = export(catalog, "1.0.0", name, whole)
+    told = check(whole)
+    assert told == check(whole, f"sha256:{told}") == sha256_file(whole / "export.json")
+    one, other = (
+        sorted(files[:-1], key=lambda file: (whole / file).stat().st_size)[place]
+        for place in (-1, -2)
+    )
+    changes: list[tuple[Callable[[Path], object], str]] = [
+        (lambda copy: (copy / one).open("r+b").write(b"\x07"), f"{one} has other bytes"),
+        (lambda copy: (copy / one).unlink(), f"{one} is missing"),
+        (lambda copy: (copy / "more").write_text("x"), "more was added"),
+        (lambda copy: swap(copy, one, other), f"{other} has other bytes"),
+        (lambda copy: (copy / "up").symlink_to("/etc"), "up is neither file nor folder"),
+        (lambda copy: (copy / "export.json").write_text("{}"), "no readable export.json"),
+    ]
+    for number, (change, message) in enumerate(changes):
+        copy = Path(shutil.copytree(whole, tmp_path / str(number)))
+        change(copy)
+        with pytest.raises(DskError, match=re.escape(message)):
+            check(copy)
+    listing = json.loads((whole / "export.json").read_bytes())
+    listing["heldOut"]["idsBelow"] = "f" * 32
+    (whole / "export.json").write_bytes(canonical_json(listing))
+    check(whole)
+    with pytest.raises(CorruptedError, match=r"export\.json is not the one with sha256"):
+        check(whole, told)
+    listing["files"] = listing["files"][1:]
+    (whole / "export.json").write_bytes(canonical_json(listing))
+    with pytest.raises(CorruptedError, match=r"was added; export\.json: leaves and root"):
+        check(whole)
+
+
 def test_nothing_is_overwritten_and_nothing_unjudged_leaves(
     catalog: Catalog, tmp_path: Path
 ) -> None:
@@ -314,4 +357,7 @@ def test_the_command_offers_every_format(
         main, ["corpus", "export", "1.0.0", "--format", "dolma", "--out", out]
     )
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[-1] == str(tmp_path / "out" / "export.json")
+    listing, digest = result.output.splitlines()[-1].split()
+    assert listing == str(tmp_path / "out" / "export.json")
+    checked = CliRunner().invoke(main, ["corpus", "check", out, "--sha256", digest])
+    assert (checked.exit_code, digest in checked.output) == (0, True), checked.output

@@ -238,9 +238,26 @@ def export(version: str, format_name: str, out: Path) -> None:
     megatron: <donation>.bin and .idx with blend.txt. dolma: tokens as .npy with .csv.gz. mds: a
     folder of MosaicML's shards for each donation, a sample for each document, with streams.yaml.
     dynaword: Parquet with id, text, source, added, created and token_count, of the donations whose
-    text may be published. export.json lists every file with its SHA-256 and Merkle leaf.
+    text may be published. export.json lists every file with its SHA-256 and Merkle leaf. Tell its
+    own SHA-256, which is printed last, to whoever gets the folder.
     """
     from dsk_assets.corpus.export import export as write
+    from dsk_assets.lake.digests import sha256_file
 
-    for name in write(_catalog(), version, format_name, out):
+    *names, listing = write(_catalog(), version, format_name, out)
+    for name in names:
         click.echo(out / name)
+    click.echo(f"{out / listing} sha256:{sha256_file(out / listing)}")
+
+
+@corpus.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--sha256", help="Of export.json, as told by whoever wrote the export.")
+def check(folder: Path, sha256: str | None) -> None:
+    """Compare the copy of an export in FOLDER with its export.json, and name what differs.
+
+    Needs no lake. Without --sha256, what was changed together with export.json is not noticed.
+    """
+    from dsk_assets.corpus.export.checking import check as compare
+
+    click.echo(f"{folder} is whole; export.json sha256:{compare(folder, sha256)}")

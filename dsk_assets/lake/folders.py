@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dsk_assets.errors import CorruptedError, StorageError
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+_PLAIN = re.compile(r"[A-Za-z0-9_.@+-]+(/[A-Za-z0-9_.@+-]+)*")
 
 
 def files_below(folder: Path) -> dict[str, Path]:
@@ -24,7 +24,7 @@ def plain_files(folder: Path) -> dict[str, Path]:
 
     Raises :class:`CorruptedError` for what is neither file nor folder (a link could lead to any
     file of this host, and reading a pipe or a device may never end), and for names that are not
-    letters, digits and ``._-``.
+    letters, digits and ``._@+-``.
     """
     found: dict[str, Path] = {}
     for path in [folder, *_below(folder)]:

@@ -59,8 +59,11 @@ def send(catalog: Catalog, release: str, folder: Path) -> Job:
 
 
 def _came_of(job: Job, step: int) -> bool:
-    """Whether there is a checkpoint after *step* that came of this very job."""
-    return job.checkpoint(step).is_dir() and bool(job.receipt(step)["job"] == job.digest)
+    """Whether there is a checkpoint after *step*, whole, that came of this very job."""
+    try:
+        return bool(job.receipt(step)["job"] == job.digest)
+    except CorruptedError:
+        return False
 
 
 def waiting(job: Job) -> Generator[int, None, None]:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dsk_assets.corpus.export import dolma, dynaword, mds, megatron
+from dsk_assets.corpus.export.checking import LISTING
 from dsk_assets.corpus.release import Member, OpenedRelease, open_release
 from dsk_assets.corpus.tokenizer import FILE as TOKENIZER
 from dsk_assets.corpus.tokenizer import vocabulary
@@ -34,7 +35,6 @@ FORMATS: Mapping[str, Callable[[Catalog, OpenedRelease, Path], None]] = {
 }
 TOKENS = ("megatron", "dolma", "mds")
 """The formats that hold tokens, which are read with the tokenizer."""
-LISTING = "export.json"
 
 
 def export(catalog: Catalog, version: str, format_name: str, out: Path) -> list[str]:
