@@ -38,7 +38,7 @@ from dsk_assets.errors import CorruptedError, TrainingError
 from dsk_assets.lake.digests import canonical_json, sha256_bytes, sha256_file, sha256_set
 from dsk_assets.training.config import TrainingConfig
 from dsk_assets.training.dataset import SequenceDataset
-from dsk_assets.training.order import Order, Source
+from dsk_assets.training.order import NAME, Order, Source
 from dsk_assets.training.receipt import METRICS as METRICS
 from dsk_assets.training.receipt import NOT_MEASURED as NOT_MEASURED
 from dsk_assets.training.receipt import RECEIPT as RECEIPT
@@ -88,7 +88,7 @@ class _Source(_Said):
 
 
 class _Order(_Said):
-    name: Literal["feistel-cyclic-v1"]
+    name: str = Field(pattern=f"^{NAME}$")
     seed: NonNegativeInt
     release: str
     sequence_length: PositiveInt = Field(alias="sequenceLength")
