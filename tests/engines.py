@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-from dsk_assets.privacy.analyser import Analyser
+from dsk_assets.privacy.analyser import MIN_SCORE, Analyser, Finding
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.cpr import CprRecognizer
 from dsk_assets.privacy.recognisers.registry import all_recognisers
@@ -34,6 +34,18 @@ def raising() -> Analyser:
         raise ValueError(f"cannot read {text}")
 
     return _with(act)
+
+
+def failing() -> Analyser:
+    """Fails where nothing that goes wrong in a recogniser is caught."""
+
+    class Failing(Analyser):
+        def find(self, text: str, min_score: float = MIN_SCORE) -> list[Finding]:
+            if TRIGGER in text:
+                raise ValueError(f"cannot read {text}")
+            return super().find(text, min_score)
+
+    return Failing(all_recognisers())
 
 
 def printing() -> Analyser:

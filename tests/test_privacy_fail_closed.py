@@ -77,6 +77,16 @@ def test_what_a_recogniser_prints_goes_nowhere() -> None:
         guard.close()
 
 
+def test_what_goes_wrong_outside_the_recognisers_withholds_the_document_too() -> None:
+    guard = Guarded("tests.engines:failing", seconds=60)
+    try:
+        treated = list(guard.treat(TEXTS, POLICY))
+    finally:
+        guard.close()
+    assert [one.reason for one in treated] == [ERROR, None, ERROR, None]
+    assert [one.text for one in treated] == [None, "Cpr <DK_CPR>.", None, ""]
+
+
 def test_a_process_that_is_killed_between_texts_is_made_anew() -> None:
     guard = Guarded(guarded.ENGINE, seconds=60)
     try:
