@@ -1,12 +1,14 @@
 """What training has read: computed from the order, and the same as what is really fed."""
 
 import datetime as dt
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -19,6 +21,7 @@ from dsk_assets.corpus.shards import LOOKUP
 from dsk_assets.errors import CorruptedError, MissingInputError
 from dsk_assets.evidence import clock
 from dsk_assets.evidence.catalog import Catalog
+from dsk_assets.settings import load_settings
 from dsk_assets.training import answers, base_model
 from dsk_assets.training.exposure import EXPOSURE, exposure, reads
 from dsk_assets.training.loader import Rank, step_dataset
@@ -35,6 +38,7 @@ from tests.corpora import (
     tokenise,
     write,
 )  # fmt: skip
+from tests.support import seed
 from tests.test_order import orders
 
 Token = tuple[int, int]
@@ -214,9 +218,9 @@ def test_each_checkpoint_answers_for_its_own_step(trained: tuple[Catalog, list[A
     unread = [one for one in answered if one.step < first]
     assert unread
     assert all(one.tokens_read == 0 and one.first_step is None for one in unread)
-    assert answers.newest_unread(answered) == unread[-1].checkpoint
+    assert answers.newest_unread(catalog, answered) == unread[-1].checkpoint
     assert all(one.tokens_read > 0 for one in answered if one.step >= first)
-    assert answers.newest_unread(answers.of_donation(catalog, A)) is None
+    assert answers.newest_unread(catalog, answers.of_donation(catalog, A)) is None
 
 
 def test_a_checkpoint_that_was_damaged_and_made_again_is_no_newer(
@@ -298,6 +302,33 @@ def test_only_the_tables_that_have_the_document_need_to_be_whole(
         for path, bytes_ in before.items():
             path.write_bytes(bytes_)
     assert answers.of_document(catalog, gone[0]) == expected[gone[0]]
+
+
+def test_a_checkpoint_of_a_release_without_the_donation_has_read_nothing_of_it(
+    trained: tuple[Catalog, list[Any]],
+) -> None:
+    catalog, _ = trained
+    last = catalog.require("training/checkpoint", checkpoints(catalog)[-1])
+    (other,) = (row for row in last.table("exposure").to_pylist() if row["donation"] == A)
+    released = catalog.require("corpus/release", "1.0.0")
+    without = [one for one in released.json("release.json")["donations"] if one["donation"] == A]
+    newer = Path(shutil.copytree(catalog.settings.home, catalog.settings.home.parent / "newer"))
+    copy = Catalog(load_settings(home=newer, consortium=catalog.settings.consortium))
+    release = seed(
+        copy, "corpus/release", "2.0.0",
+        files={"release.json": released.json("release.json") | {"donations": without}},
+    )  # fmt: skip
+    origin = last.json("checkpoint.json")
+    order = origin["order"] | {"release": release.digest}
+    made = seed(
+        copy, "training/checkpoint", "test-2.0.0.step-000005",
+        files={"checkpoint.json": origin | {"release": "2.0.0", "order": order}},
+        tables={"exposure": pa.Table.from_pylist([other], EXPOSURE)}, counts={"step": 5},
+    )  # fmt: skip
+    of_b = answers.of_donation(copy, B)
+    assert answers.newest_unread(catalog, answers.of_donation(catalog, B)) is None
+    assert answers.newest_unread(copy, of_b) == made.partition
+    assert answers.newest_unread(copy, answers.of_donation(copy, A)) is None
 
 
 def test_a_donation_is_answered_for_without_its_shards(

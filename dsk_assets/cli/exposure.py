@@ -40,7 +40,7 @@ def exposure(
         found = answers.of_donation(catalog, donation)
     else:
         found = answers.of_document(catalog, asked[0])
-    unread = None if checkpoint else answers.newest_unread(found)
+    unread = None if checkpoint else answers.newest_unread(catalog, found)
     if as_json:
         rows = [one.as_json() for one in found]
         click.echo(json.dumps({"exposure": rows, "newest_unread": unread}, indent=1))

@@ -101,10 +101,14 @@ def of_document(catalog: Catalog, doc_id: str) -> list[Exposure]:
     return _or_missing(found, f"document {doc_id}")
 
 
-def newest_unread(exposures: Iterable[Exposure]) -> str | None:
-    """The newest checkpoint that has read nothing of it, if there is one."""
-    unread = [one.checkpoint for one in exposures if not one.tokens_read]
-    return unread[-1] if unread else None
+def newest_unread(catalog: Catalog, exposures: Iterable[Exposure]) -> str | None:
+    """The newest checkpoint that has read nothing of it, if there is one.
+
+    One whose release does not have it has read nothing of it either.
+    """
+    read = {one.checkpoint for one in exposures if one.tokens_read}
+    keys = [str(snapshot.partition) for snapshot in _snapshots(catalog)]
+    return next((key for key in reversed(keys) if key not in read), None)
 
 
 def _or_missing(found: list[Exposure], name: str) -> list[Exposure]:
@@ -116,11 +120,15 @@ def _or_missing(found: list[Exposure], name: str) -> list[Exposure]:
     return found
 
 
-def _checkpoints(catalog: Catalog) -> Iterator["_Trained"]:
+def _snapshots(catalog: Catalog) -> list[Snapshot]:
     """All checkpoints, the oldest first."""
     snapshots = [catalog.require(CHECKPOINT, key) for key in catalog.partitions(CHECKPOINT)]
+    return sorted(snapshots, key=partial(_age, catalog))
+
+
+def _checkpoints(catalog: Catalog) -> Iterator["_Trained"]:
     opened: dict[str, _Release] = {}
-    for snapshot in sorted(snapshots, key=partial(_age, catalog)):
+    for snapshot in _snapshots(catalog):
         yield _Trained.of(catalog, snapshot, opened)
 
 

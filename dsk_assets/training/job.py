@@ -116,6 +116,7 @@ class _Content(_Said):
     vocabulary: _Vocabulary
     start: _Start
     targets: list[PositiveInt] = Field(min_length=1)
+    countries: list[str] = []
     files: list[_File]
 
     @model_validator(mode="after")
@@ -179,7 +180,7 @@ class Job:
 
     def require_country(self, country: str | None) -> None:
         """Raise :class:`TrainingError` where donated data may not be (principle 3)."""
-        if country not in self.content["countries"]:
+        if country not in self.content.get("countries", []):
             raise TrainingError(
                 f"the payload was started with the country {country!r}, and what was donated may "
                 "be in the EU alone: no checkpoint would be received — say by --country where this "

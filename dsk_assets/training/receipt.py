@@ -180,12 +180,13 @@ def _fitting(folder: Path, step: int, said: _Receipt, start: int, settings: Trai
             folder,
             f"{METRICS} does not tell of steps {before + 1} to {step} with {in_a_step} tokens each",
         )
-    parameters = _parameters(folder)
-    if said.parameters != parameters:
+    least, most = _parameters(folder)
+    if not least <= said.parameters <= most:
         raise _unfit(
-            folder, f"it names {said.parameters} parameters, and the weights have {parameters}"
+            folder,
+            f"it names {said.parameters} parameters, and the weights have {least} to {most}",
         )
-    flop = 6.0 * parameters * (step - before) * in_a_step
+    flop = 6.0 * said.parameters * (step - before) * in_a_step
     if not math.isclose(said.flop, flop, rel_tol=1e-9):
         raise _unfit(
             folder,
@@ -193,33 +194,28 @@ def _fitting(folder: Path, step: int, said: _Receipt, start: int, settings: Trai
         )
 
 
-def _parameters(folder: Path) -> int:
-    """Number of trained parameters: those that the optimiser knows, in shapes that the model has.
+def _parameters(folder: Path) -> tuple[int, int]:
+    """The least and the largest number of parameters that model and optimiser can be of.
 
-    A model may have more tensors, such as buffers that are computed.
+    Each trained parameter has a moment of its shape; the model may also have such as no gradient
+    reaches, and buffers. Names are not compared: transformers writes the weights of some models
+    under others than the optimiser knows.
     """
-    model = _shapes(folder, "model/*.safetensors")
-    moments = {
-        name.removesuffix(MOMENT): shape
-        for name, shape in _shapes(folder, "state/*.safetensors").items()
-        if name.endswith(MOMENT)
-    }
-    for name, shape in moments.items():
-        if model.get(name) != shape:
-            raise _unfit(folder, f"model and optimiser differ in {shown(name)}")
-    return sum(math.prod(shape) for shape in moments.values())
+    state = _sizes(folder, "state/*.safetensors")
+    moments = sum(size for name, size in state.items() if name.endswith(MOMENT))
+    return moments, sum(_sizes(folder, "model/*.safetensors").values())
 
 
-def _shapes(folder: Path, pattern: str) -> dict[str, list[int]]:
-    """The shape of each tensor, from the headers; files are not read whole."""
+def _sizes(folder: Path, pattern: str) -> dict[str, int]:
+    """The number of values of each tensor, from the headers; files are not read whole."""
     from safetensors import SafetensorError, safe_open
 
-    found: dict[str, list[int]] = {}
+    found: dict[str, int] = {}
     for path in sorted(folder.glob(pattern)):
         try:
             with safe_open(path, "numpy") as file:
                 for name in file.keys():  # noqa: SIM118
-                    found[name] = file.get_slice(name).get_shape()
+                    found[name] = math.prod(file.get_slice(name).get_shape())
         except (SafetensorError, OSError):
             raise _unfit(
                 folder, f"{path.relative_to(folder)} is no whole safetensors file"
