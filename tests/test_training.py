@@ -343,6 +343,21 @@ def test_a_wrong_base_model_is_named(
         base_model.base_model(catalog)
 
 
+def test_a_base_model_whose_files_name_weights_otherwise_is_trained(tmp_path: Path) -> None:
+    """GPT-NeoX writes ``lm_head`` as ``embed_out``, and the optimiser knows it as the former."""
+    from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+    catalog = prepare(tmp_path)
+    folder = catalog.settings.consortium / "models" / "base"
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = GPTNeoXConfig(vocab_size=600, intermediate_size=32, max_position_embeddings=32, **size)
+    GPTNeoXForCausalLM(config).save_pretrained(folder)
+    (folder / "README.md").write_text(CARD)
+    base(catalog)
+    base_model.base_model(catalog)
+    assert train(catalog, "1.0.0").counts["checkpoints"] == 3
+
+
 def without(name: str, folder: Path) -> None:
     """Take a tensor out of a model's weights."""
     tensors = load_file(folder / "model.safetensors")
