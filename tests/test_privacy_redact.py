@@ -186,6 +186,25 @@ def test_special_categories_need_a_person_near_by() -> None:
         assert treat(text, DEFAULT, analyser()).categories == ("health",)
 
 
+@pytest.mark.parametrize(
+    ("text", "role", "reason"),
+    [
+        ("Anne Bundgaard har epilepsi.", "author", "special-category"),
+        ("Anne Bundgaards forfatterskab.", "author", None),
+        ("Anne Bundgaard har epilepsi.", "fictional", None),
+        ("Anne Bundgaard har epilepsi.", None, None),
+    ],
+)
+def test_a_special_category_near_a_protected_person_who_stays_withholds_the_document(
+    text: str, role: str | None, reason: str | None
+) -> None:
+    kept = [Kept(name="Anne Bundgaard", role=role, provenance="a record of works")] if role else []
+    treated = treat(text, PersonalDataPolicy(keep=tuple(kept)), analyser())
+    assert treated.reason == reason
+    assert (treated.text is None) == (reason is not None)
+    assert treated.text is None or ("Bundgaard" in treated.text) == (role is not None)
+
+
 def test_nothing_reaches_for_the_network() -> None:
     code = (
         "import socket\n"
