@@ -1,5 +1,6 @@
 """A stage in the nightly job: retries, failures that hold nobody, events that are told again."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,12 @@ def test_errors_of_ours_are_not_tried_again(instance, settings):
     result, _ = run(bad, instance, settings)
     assert tries == KEYS
     assert not result.success
+    told = [
+        entry.user_message
+        for entry in instance.all_logs(result.run_id)
+        if entry.level == logging.ERROR and "the file is broken" in entry.user_message
+    ]
+    assert len(told) == 1 and KEYS[0] in told[0], "one mistake is one error"
 
 
 def test_a_refusal_is_not_a_failure(instance, settings, catalog: Catalog):

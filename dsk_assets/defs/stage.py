@@ -202,11 +202,15 @@ class Stage:
         return step
 
     def run_all(self, context: dg.OpExecutionContext, catalog: Catalog) -> None:
-        """Run for all keys, log the events, report what was refused and what failed."""
+        """Run for all keys, log the events, report what was refused and what failed.
+
+        What fails for a reason that the run has told of already is told below the level of errors.
+        """
         known = known_versions(context.instance, self.asset_key)
         decisions: list[tuple[str, Decision]] = []
         keys = self.wanted(catalog)
         failed = 0
+        told = {one.message for one in failures.failures(catalog) if one.run == catalog.run_id}
         for key in track(keys, self.asset):
             try:
                 snapshot, decision = self._attempt(catalog, key)
@@ -217,7 +221,9 @@ class Stage:
             except Exception as error:
                 tries = 1 if isinstance(error, DskError) else ATTEMPTS
                 failure = failures.record(catalog, self.asset, key, error, tries)
-                context.log.error(f"{self.asset}[{key}] failed: {failure.message}")
+                log = context.log.info if failure.message in told else context.log.error
+                log(f"{self.asset}[{key}] failed: {failure.message}")
+                told.add(failure.message)
                 failed += 1
                 continue
             failures.clear(catalog, self.asset, key)

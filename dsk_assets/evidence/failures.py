@@ -15,13 +15,14 @@ FOLDER = f"{Zone.EVIDENCE}/failures"
 
 @dataclass(frozen=True)
 class Failure:
-    """A stage that failed: *message* holds no donated text (see :func:`safe_message`)."""
+    """A stage that failed in *run*: *message* holds no donated text (see :func:`safe_message`)."""
 
     asset: str
     partition: str
     message: str
     attempts: int
     at: str
+    run: str = ""
 
 
 def record(
@@ -29,7 +30,8 @@ def record(
 ) -> Failure:
     """Keep that *asset* failed for *partition* after so many attempts."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    failure = Failure(asset, partition or UNPARTITIONED, safe_message(error), attempts, now)
+    key, message = partition or UNPARTITIONED, safe_message(error)
+    failure = Failure(asset, key, message, attempts, now, catalog.run_id)
     with catalog.lake.writing(_path(asset, partition)) as path:
         path.write_bytes(canonical_json(asdict(failure)))
     return failure
