@@ -133,6 +133,19 @@ def test_gradients_of_a_model_in_parts_are_added_up(
     assert losses(made) == pytest.approx(losses(straight), rel=1e-5)
 
 
+def test_layers_within_layers_are_divided_too(
+    catalog: Catalog, together: dict[str, Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As transformers names them for Mamba."""
+    from transformers import LlamaForCausalLM
+
+    named = ["LlamaDecoderLayer", "LlamaMLP"]
+    monkeypatch.setattr(LlamaForCausalLM, "_no_split_modules", named)
+    made = job(catalog, tmp_path, processes=2, sharding="full")
+    assert pair(made) == [0, 0]
+    assert losses(made) == pytest.approx(losses(together["full"]), rel=1e-6)
+
+
 @pytest.mark.parametrize(("written", "read"), [("none", "full"), ("full", "none")])
 def test_training_goes_on_from_a_checkpoint_of_the_other_sharding(
     together: dict[str, Job], tmp_path: Path, written: str, read: str

@@ -16,14 +16,15 @@ def shard(model: Any, group: Group) -> Any:
     """Divide *model* among the processes of *group*, layer by layer; returns it.
 
     A layer is what transformers never divides between devices (``_no_split_modules``). A process
-    moves one layer at a time to its device, so no device ever holds the whole model.
+    moves one layer at a time to its device, so no device ever holds the whole model. Where layers
+    stand in one another, the inner ones are divided first, as ``fully_shard`` asks.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(group.device.partition(":")[0], (group.rank.world_size,))
     layers = set(model._no_split_modules or ())
-    for module in model.modules():
+    for module in reversed(list(model.modules())):
         if type(module).__name__ in layers:
             fully_shard(module, mesh=mesh)
     # Else what lies outside layers would stay whole where no backward pass follows a forward one.
