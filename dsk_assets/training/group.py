@@ -4,9 +4,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from dsk_assets.errors import TrainingError
 from dsk_assets.training.loader import Rank
+
+_HELD: list[Any] = []
+"""This process's group, to its end. Were the reducer of DistributedDataParallel its last holder,
+its threads would be waited for under the interpreter's lock, which they may need to end."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ def joined(processes: int) -> Iterator[Group]:
         yield group
         return
     torch.distributed.init_process_group("nccl" if group.on_gpu else "gloo")
+    _HELD.append(torch.distributed.group.WORLD)
     try:
         yield group
     finally:
