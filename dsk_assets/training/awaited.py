@@ -18,8 +18,10 @@ def awaited_run(catalog: Catalog) -> str | None:
     from dsk_assets.corpus.release import newest_version
 
     version = newest_version(catalog)
-    judged = version and catalog.latest(admission.asset_of("composition"), version)
-    if not judged or not admission.decision(judged).admitted:
+    if version is None:
+        return None
+    judged = catalog.latest(admission.asset_of("composition"), version)
+    if judged is None or not admission.decision(judged).admitted:
         return None
     run = f"{load_training(catalog.settings.consortium).name}-{version}"
     return None if catalog.latest("training/run", run) else run
