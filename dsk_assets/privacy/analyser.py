@@ -54,6 +54,7 @@ _LISTS = (
     "lexicon.txt.gz",
     "places.txt",
     "not_persons.txt",
+    "things.txt",
     "name_model.tsv.gz",
 )
 _log = logging.getLogger("presidio-analyzer")

@@ -106,6 +106,14 @@ def is_elsewhere(word: str) -> bool:
     )
 
 
+@cache
+def whole_names() -> frozenset[str]:
+    """All names of several words of places, firms and the like, in lower case."""
+    listed = (DATA / "places.txt").read_text("utf-8").splitlines()
+    every = (*listed, *_not_persons("places"), *_not_persons("others"))
+    return frozenset(name.strip().lower() for name in every if " " in name.strip())
+
+
 def _not_persons(section: str) -> list[str]:
     text = (DATA / "not_persons.txt").read_text("utf-8").split(f"[{section}]\n", 1)[1]
     lines = [line for line in text.split("\n[", 1)[0].splitlines() if not line.startswith("#")]

@@ -8,6 +8,7 @@ from dsk_assets.privacy.gazetteer import is_elsewhere, is_ordinary, is_public_fi
 from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import FIRM, NOT_NAMES, organisation, sentence_start
+from dsk_assets.privacy.recognisers.things import names_a_thing
 
 THRESHOLD = 0.3
 """Least probability of a name. Low, since a leak weighs more than a false find."""
@@ -80,7 +81,7 @@ def _without_title(text: str, start: int, end: int) -> int:
 
 
 def _personal(text: str, start: int, end: int) -> bool:
-    """Whether the name is a person's, and not that of a street, a firm or someone long dead."""
+    """Whether the name is a person's, and not that of a thing, a firm or someone long dead."""
     words = text[start:end].lower().split()
     if sum(c.isalpha() for c in text[start:end]) < 2:
         return False
@@ -93,7 +94,7 @@ def _personal(text: str, start: int, end: int) -> bool:
     following = _NEXT.match(text, end)
     if (following is not None and organisation(following[1].lower())) or FIRM.match(text, end):
         return False
-    return not is_public_figure(text, start, end)
+    return not (is_public_figure(text, start, end) or names_a_thing(text, start, end))
 
 
 def _surname(words: list[str]) -> bool:

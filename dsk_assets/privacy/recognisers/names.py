@@ -19,6 +19,7 @@ from dsk_assets.privacy.recognisers.name_words import (
     sentence_start,
     words,
 )
+from dsk_assets.privacy.recognisers.things import names_a_thing
 
 _GAP = re.compile(r" {1,2}|\. ?| ?\n")
 _PARTNER = re.compile(r"([^\W\d_]+) [A-ZÆØÅ][\w-]+(?:, [A-ZÆØÅ][\w-]+)* & $")
@@ -75,6 +76,8 @@ class GazetteerNameRecognizer(DanishRecognizer):
             for words_, score in _names(text, run):
                 hit = Hit("PERSON", words_[0].start, words_[-1].end, score)
                 if is_public_figure(text, hit.start, hit.end) or _denied(text, hit):
+                    continue
+                if names_a_thing(text, hit.start, hit.end):
                     continue
                 found.append(hit)
                 if len(words_) > 1:
