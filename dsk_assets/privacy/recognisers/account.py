@@ -20,11 +20,16 @@ _NEGATIVE = re.compile(
 _CELL = re.compile(r"\W{0,2}(?P<v>\d{4}[ -]?\d{6,10})\W{0,2}")
 _ACCOUNT = re.compile(
     r"(?<![\w])(?<!\d[.,/-])(?:reg(?:istrerings)?\.?(?: ?n(?:umme)?r?\.?)?:? ?)?\d{4}"
-    r"(?P<sep>[ ,/-]{1,3}|\n|)(?P<label>,? ?(?:og )?konto(?:[- ]?n(?:umme)?r)?\.?:?[ \n]?)?"
+    r"(?P<sep>[ ,/-]{1,3}|\n|)"
+    r"(?P<label>,? ?(?:og )?(?:konto(?:[- ]?n(?:umme)?r)?|kto?)\.?:?[ \n]?)?"
     r"(?:\d{6,10}|\d{2,4}(?: \d{2,4}){1,4})(?![^\W_])(?![.,/-]\d)",
     re.IGNORECASE,
 )
 _FI = re.compile(r"\+(?:71|73|75|04|15)<[\d ]{0,20}\+\d{7,8}<?")
+_ALONE = re.compile(
+    r"(?i:konton(?:umme)?r|kontonummeret)(?: er|[.: ]){1,3}(?P<v>\d{5,10})(?![^\W_]|[ .,-]?\d)"
+)
+"""An account without its registration number, which may stand behind it or nowhere."""
 _GIRO = re.compile(
     r"(?i:giro)(?:konto)?(?:n(?:umme)?r)?[.: ]{1,3}(?P<v>\d(?: ?\d|-\d){5,7})(?![^\W_]|[ .,-]?\d)"
 )
@@ -47,7 +52,8 @@ class BankDkRecognizer(DanishRecognizer):
         r"\d{4}[ ,/\n-]{0,3}\d(?: ?\d){5}",
         r"(?i)\d{4}[ ,/\n-]{0,5}(?:og )?konto",
         r"\+(?:71|73|75|04|15)<",
-        r"(?i)giro[a-z.: ]{1,10}\d",
+        r"(?i)(?:giro|konton)[a-z.: ]{1,12}\d",
+        r"\d{4} kto?\b",
     )
     COUNTRY_CODE: ClassVar[str] = "dk"
 
@@ -64,8 +70,9 @@ class BankDkRecognizer(DanishRecognizer):
                 number = _CELL.fullmatch(text, cell.start, cell.end)
                 if number:
                     yield Hit("DK_BANK_ACCOUNT", number.start("v"), number.end("v"), 0.85)
-        for match in _GIRO.finditer(text):
-            yield Hit("DK_BANK_ACCOUNT", match.start("v"), match.end("v"), 0.75)
+        for pattern in (_ALONE, _GIRO):
+            for match in pattern.finditer(text):
+                yield Hit("DK_BANK_ACCOUNT", match.start("v"), match.end("v"), 0.75)
         for match in _FI.finditer(text):
             yield Hit("DK_BANK_ACCOUNT", match.start(), match.end(), 0.8)
 

@@ -19,7 +19,7 @@ _NEGATIVE = re.compile(
 )
 _SHAPE = re.compile(
     r"(?P<d>\d(?<!\d\d)(?<!\d[./-]\d)\d)(?P<mark>[ ./-]?)(?P<m>\d\d)(?P=mark)(?P<y>\d\d(?:\d\d)?)"
-    r"(?P<sep> ?- ?\n?|[ ./_\n]|)(?P<s>\d{4})(?!\d)(?![./-]\d)"
+    r"(?P<sep> ?- ?\n?|\n-|[ ./_\n]|)(?P<s>\d{4})(?!\d)(?![./-]\d)"
 )
 _SPACED = re.compile(r"\d(?<!\d\d)(?<!\d \d) (?:\d ){4}\d(?: - | ?-| )(?:\d ){3}\d(?! ?\d)")
 _ECPR = re.compile(
@@ -33,6 +33,11 @@ _LOOSE = re.compile(
     r"\d(?<!\d\d)\d[ ./-]?\d\d[ ./-]?\d\d(?: ?-{1,2} ?|[ ./])\d\d ?\d\d(?!\d)(?![./-]\d)"
 )
 """Ten digits cut up in ways that only the word CPR explains."""
+_SHORT = re.compile(
+    r"(?i:cpr|personn)[^\n\d]{0,20}"
+    r"(?P<v>(?P<d>\d\d?)[./-](?P<m>\d\d?)[./-]\d\d[- ]{1,3}\d{4})(?![^\W_])"
+)
+"""Day or month without a leading zero, after the word CPR."""
 _RUN_TOGETHER = re.compile(r"\d(?<!\d\d)\d{5}-?\d{4}(?:\d{6}-?\d{4})+(?![-\d])")
 _DIGITS = str.maketrans("OoIiLlBbSsZz", "001111885522")
 
@@ -61,7 +66,8 @@ class CprRecognizer(DanishRecognizer):
 
     ENTITIES: ClassVar[tuple[str, ...]] = ("DK_CPR",)
     ANCHORS: ClassVar[tuple[str, ...]] = (
-        r"\d\d[ ./-]?\d\d[ ./-]?\d\d(?:\d\d)?(?: ?- ?\n?|[ ./_\n]|)\d{4}",
+        r"\d\d[ ./-]?\d\d[ ./-]?\d\d(?:\d\d)?(?: ?- ?\n?|\n-|[ ./_\n]|)\d{4}",
+        r"(?i)(?:cpr|personn)[^\n\d]{0,20}\d\d?[./-]\d\d?[./-]\d\d",
         r"\d (?:\d ){4}\d(?: - | ?-| )(?:\d ){3}\d",
         r"\d{6}-?[01567][A-Z]{2}\d",
         r"\d\d[ ./-]?\d\d[ ./-]?\d\d(?: ?-{1,2} ?|[ ./])\d\d ?\d\d",
@@ -96,6 +102,9 @@ class CprRecognizer(DanishRecognizer):
             dated = _dated(re.sub(r"\D", "", match.group()))
             if dated and explained(text, match.start(), _POSITIVE, _NEGATIVE) == 1:
                 yield Hit("DK_CPR", match.start(), match.end(), 0.8)
+        for match in _SHORT.finditer(text) if mentioned else ():
+            if is_date(int(match["d"]), int(match["m"]), 2000):
+                yield Hit("DK_CPR", match.start("v"), match.end("v"), 0.8)
         for match in _RUN_TOGETHER.finditer(text):
             numbers = re.findall(r"\d{6}-?\d{4}", match.group())
             plain = [number.replace("-", "") for number in numbers]

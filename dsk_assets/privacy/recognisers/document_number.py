@@ -48,8 +48,8 @@ _AFTER_WORD = (
     (
         "DK_MITID",
         ("mitid", "nemid"),
-        r"(?:mitid|nemid)[- ]?(?:bruger-?(?:id|navn)|id)(?: er|:|=)+ ?",
-        r"[^\W_][\w.-]{3,46}[^\W_]",
+        r"(?:mitid|nemid)(?:[- ]?(?:bruger-?(?:id|navn)(?:et)?|id))?(?: er|:|=| (?=\w*[\d_]))+ ?",
+        r"(?=\w*[\d_])[^\W_][\w.-]{3,46}[^\W_]|(?<=: )[^\W\d_][\w.-]{4,46}[^\W_](?=\s|[.,]\s|$)",
     ),
     (
         "FOREIGN_ID",

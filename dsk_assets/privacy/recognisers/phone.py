@@ -10,13 +10,14 @@ from dsk_assets.privacy.recognisers.tables import cells
 _POSITIVE = re.compile(
     r"tlf|telefo|\btel\b|\btel\.|mobil|\bmob\b|\bring(?:e|er|es|et|ede|s)?\b|opkald|samtale|\bsms|\bfax|kontakt"
     r"|nummer er|nummeret er|lokalnummer|direkte|træffes|fange|hotline|whatsapp|fastnet"
+    r"|swipp|\bph\b|☎|☏|📞|\b[tm]:"
     r"|\bhenv(?:\.|endelse)|\bt1f|\bnr\.? er",
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(
     r"ordre|faktura|vare-?n|isbn|issn|\bp-?n|konto|batch|\bean\b|serie|reference|sagsn|journaln"
     r"|j\.? ?nr|bilag|cvr|\bse-?n|momsn|timestamp|matr|kunden|policen|medlemsn|kørekort|\bkr\b"
-    r"|beløb|postordre|version|gln|cpr|bestilling|reg\.? ?n|lønn|medarbejdern",
+    r"|beløb|produktkode|varekode|postordre|version|gln|cpr|bestilling|reg\.? ?n|lønn|medarbejdern",
     re.IGNORECASE,
 )
 _PREFIX = r"(?:(?:\(?(?:\+|00) ?45\)?)[ .-]?)"
@@ -24,8 +25,9 @@ _SEP = r"(?:[ .]|-|/|\n)"
 _DANISH = re.compile(
     rf"(?<![\w+§])(?<!§ )(?<!\d[ .,/:-])(?<![^\W\d_]-)(?P<cc>{_PREFIX})?"
     rf"(?P<v>[2-9]\d(?:{_SEP}\d\d){{3}}|[2-9]\d{{3}}{_SEP}\d{{4}}|[2-9]\d\d?{_SEP}\d{{3}}{_SEP}\d{{3}}"
+    rf"|[2-9]\d{{3}}{_SEP}\d\d{_SEP}\d\d|[2-9]\d{_SEP}\d\d{_SEP}\d{{4}}"
     rf"|[2-9]\d\d{_SEP}\d\d{_SEP}\d{{3}}|[2-9]\d\d{_SEP}\d{{3}}{_SEP}\d\d|[2-9]\d{{7}})"
-    rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d)"
+    rf"(?![^\W_])(?!{_SEP}?\d)(?!,\d| ?(?:kr|dkk|mio|mia)\b)"
 )
 _EIGHT = r"[2-9]\d(?:[ .]?\d\d){3}|[2-9]\d{3} \d{4}|[2-9]\d\d \d\d \d{3}"
 _SPACED = re.compile(r"[2-9](?<![\w+][2-9])(?<!\d[ .,/:-][2-9])(?: \d){7}(?![^\W_]| ?\d)")
@@ -46,6 +48,10 @@ _AFTER = re.compile(
     r" ?\((?:sms|mobil|tlf|telefon|privat|arbejde|arb\.?|hjem(?:me)?)\b", re.IGNORECASE
 )
 _YEARS = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d|\d{4}/\d{4}")
+_DATED = re.compile(
+    r"(?:[23]\d[ ./\n-](?:0\d|1[0-2])[ ./\n-](?:19|20)\d\d)"
+    r"|20\d\d[ ./\n-](?:0\d|1[0-2])[ ./\n-][0-3]\d"
+)
 _CELL = re.compile(rf"\W{{0,2}}{_PREFIX}?(?P<v>{_EIGHT})\W{{0,2}}")
 _ORGANISATION = ("70", "80", "90")
 
@@ -96,6 +102,8 @@ class PhoneDkRecognizer(DanishRecognizer):
 
     def _score(self, text: str, match: re.Match[str]) -> float:
         near = explained(text, match.start(), _POSITIVE, _NEGATIVE, 40)
+        if _DATED.fullmatch(match["v"]):
+            return 0.0
         if match["v"].startswith(_ORGANISATION) or (near < 1 and _YEARS.fullmatch(match["v"])):
             return 0.2
         if match["cc"]:
