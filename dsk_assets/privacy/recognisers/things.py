@@ -24,6 +24,7 @@ _HEAD = re.compile(
 )
 _SAINT = re.compile(r"(?:Sankt|Skt\.|Sct\.|Saint|St\.) ?$")
 _SAINTED = re.compile(r"(?:Sankt|Skt|Sct)\b")
+_SAINTLY = frozenset(("san", "santa", "são", "saint", "los", "las", "new"))
 _KIND = re.compile(r"(?<![^\W_])([^\W\d_]+|M/[FS]) [\"'»“„]?$")
 _REGENTS = frozenset(
     (
@@ -113,4 +114,5 @@ def _place(words: list[str]) -> bool:
 
 
 def _personal(words: list[str]) -> bool:
-    return {"d", "g"} <= set(marks(words[0])) and "s" in marks(words[-1])
+    """Whether all of *words* are on the name lists, as in *Hoàng Mai*, also a district of Hanoi."""
+    return all(map(marks, words)) and words[0].lower() not in _SAINTLY
