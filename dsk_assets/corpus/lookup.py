@@ -101,7 +101,8 @@ def _guess(doc_id: str, size: int) -> int:
 
 def _beginnings(file: int, first: int, number: int) -> NDArray[np.bytes_]:
     size = LOOKUP_TYPE.itemsize
-    os.posix_fadvise(file, first * size, number * size, os.POSIX_FADV_RANDOM)
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, first * size, number * size, os.POSIX_FADV_RANDOM)
     data = os.pread(file, number * size, first * size)
     return np.frombuffer(data[: len(data) // size * size], LOOKUP_TYPE)
 

@@ -1,11 +1,14 @@
 """Folders that are handed out: written whole or not at all, and what is in one."""
 
+import fcntl
+import glob
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsk_assets.errors import CorruptedError, StorageError
@@ -64,14 +67,20 @@ def require_new(out: Path) -> None:
 def new_folder(out: Path, again: str) -> Iterator[Path]:
     """A folder to write to, which has the name *out* once the block ends, and not before.
 
-    Raises :class:`StorageError` where *out* already holds something, and where writing fails; it
-    says to do *again* what was being done.
+    What a writer of *out* left that was killed is removed first. Raises :class:`StorageError` where
+    *out* already holds something, and where writing fails; it says to do *again* what was being
+    done.
     """
     require_new(out)
+    name = out.resolve().name
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=out.parent) as parent:
-            folder = Path(parent) / out.resolve().name
+        _remove_abandoned(out.parent, f".tmp-{name}-")
+        with (
+            tempfile.TemporaryDirectory(prefix=f".tmp-{name}-", dir=out.parent) as parent,
+            _locked(Path(parent)),
+        ):
+            folder = Path(parent) / name
             folder.mkdir()
             yield folder
             if out.exists():
@@ -82,3 +91,20 @@ def new_folder(out: Path, again: str) -> Iterator[Path]:
             f"could not write {out}: {os.strerror(error.errno or 0)} — free some space or choose "
             f"another folder, then {again} again"
         ) from None
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with this process however it ends."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(file)
+
+
+def _remove_abandoned(parent: Path, prefix: str) -> None:
+    for left in parent.glob(f"{glob.escape(prefix)}*"):
+        with suppress(BlockingIOError), _locked(left):  # somebody still writes to it
+            shutil.rmtree(left)
