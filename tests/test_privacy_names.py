@@ -67,6 +67,8 @@ def test_names_are_found(text: str, name: str) -> None:
         "Grøn var skoven, og på stranden lå en sten.",
         "Rasmus Møllers Legat uddeles på H.C. Andersens Boulevard.",
         "Jensens Bageri leverer maden.",
+        "Maden leveres af Slagter Lund.",
+        "Han har arbejdet i Fiktiv Forsikring A/S. Mit brev er vedlagt.",
         "Foredraget handler om Søren Kierkegaard og H.C. Andersen.",
         "Eksempel Kommune og Prøvestad Boligforening holder møde i Roskilde.",
         "Loven gælder ikke for Færøerne og Grønland.",
@@ -106,6 +108,12 @@ def test_a_part_of_a_full_name_is_found_again() -> None:
     text = "Klageren er Ulla Blimfqvist. Efter mødet ringede Blimfqvist igen."
     found = [text[f.start : f.end] for f in analyser().find(text) if f.entity == "PERSON"]
     assert "Blimfqvist" in found
+
+
+def test_the_surname_of_a_full_name_that_only_the_model_finds_is_found_again() -> None:
+    text = "Det sagde direktør Wibken Drasvold til avisen. Drasvold gik straks efter."
+    found = {p for f in analyser().find(text) for p in range(f.start, f.end)}
+    assert set(range(text.rindex("Drasvold"), text.index(" gik"))) <= found
 
 
 GROUPS = {

@@ -2,9 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import ClassVar
 
-from dsk_assets.privacy.gazetteer import is_elsewhere, is_ordinary, is_public_figure, marks
+from dsk_assets.privacy.gazetteer import (
+    is_elsewhere,
+    is_ordinary,
+    is_public_figure,
+    marks,
+    word_list,
+)
 from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
 from dsk_assets.privacy.recognisers.name_words import FIRM, NOT_NAMES, organisation, sentence_start
@@ -14,6 +21,10 @@ THRESHOLD = 0.3
 """Least probability of a name. Low, since a leak weighs more than a false find."""
 
 _UNLISTED, _SURE, _ORDINARY, _NEVER = 0.55, 0.6, 0.9, 2.0
+_SHOP = 0.6
+"""Least probability of a surname after a trade with a capital, a shop more often than a person."""
+_TRADES = word_list("trades")
+_LONGEST_TRADE = 20
 _LEAST_SCORE = 0.4
 _ABBREVIATION = 5
 """Letters of a word in capitals that is as likely an abbreviation (IBAN) as a name."""
@@ -40,10 +51,19 @@ class CrfNameRecognizer(DanishRecognizer):
 
     def find(self, text: str) -> Iterator[Hit]:
         """The names in *text*."""
-        for start, end, probability in search(text).spans(THRESHOLD):
-            start = _without_title(text, start, end)
-            if probability >= _least(text, start, end) and _personal(text, start, end):
-                yield Hit("PERSON", start, end, _LEAST_SCORE + (1 - _LEAST_SCORE) * probability)
+        yield from by_model(text)
+
+
+@lru_cache(maxsize=2)
+def by_model(text: str) -> tuple[Hit, ...]:
+    """The names that the model finds in *text*."""
+    found = []
+    for start, end, probability in search(text).spans(THRESHOLD):
+        start = _without_title(text, start, end)
+        if probability >= _least(text, start, end) and _personal(text, start, end):
+            score = _LEAST_SCORE + (1 - _LEAST_SCORE) * probability
+            found.append(Hit("PERSON", start, end, score))
+    return tuple(found)
 
 
 def _least(text: str, start: int, end: int) -> float:
@@ -54,9 +74,12 @@ def _least(text: str, start: int, end: int) -> float:
         return _NEVER
     if _ALONE.fullmatch(name) is None:
         return THRESHOLD
+    before = text[max(0, start - _LONGEST_TRADE) : start].split()
+    if before and before[-1].istitle() and before[-1].lower() in _TRADES:
+        return _SHOP
     found = marks(name)
     if name.islower():
-        return _UNLISTED if found else _NEVER
+        return _ORDINARY if found else _NEVER
     if name.isupper() and len(name) <= _ABBREVIATION:
         return _SURE
     if not sentence_start(text, start):

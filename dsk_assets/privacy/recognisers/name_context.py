@@ -71,10 +71,10 @@ _REVERSED = re.compile(
 _NAME_BEFORE = re.compile(rf"{_CAP} $")
 """What stands before *Holm* in a list such as *Anne Holm, Bo Dam*."""
 _INITIALED = re.compile(
-    rf"(?<![\w.])(?P<v>(?:[A-ZÆØÅ]\. ?){{1,3}}{_CAP}|{_CAP} [A-ZÆØÅ]\.)(?![\w])"
+    rf"(?<![\w.])(?<![AIK]/)(?P<v>(?:[A-ZÆØÅ]\. ?){{1,3}}{_CAP}|{_CAP} [A-ZÆØÅ]\.)(?![\w])"
 )
 _INITIAL_FIRST = re.compile(
-    rf"(?:^|/|: |\b(?:af|som|med|fra|hos|om|og|til) )(?P<v>(?:[A-ZÆØÅ]\.[ \n]?){{1,3}}"
+    rf"(?:^|(?<![AIK])/|: |\b(?:af|som|med|fra|hos|om|og|til) )(?P<v>(?:[A-ZÆØÅ]\.[ \n]?){{1,3}}"
     rf"(?:{_PARTICLE} )?{_CAP}(?<=\w{{3}}))(?=[\s,.;:)]|$)",
     re.MULTILINE,
 )

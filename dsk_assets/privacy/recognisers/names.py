@@ -7,6 +7,7 @@ from typing import ClassVar
 from dsk_assets.privacy.gazetteer import is_elsewhere, is_public_figure, key, marks
 from dsk_assets.privacy.name_model import search
 from dsk_assets.privacy.recognisers.base import DanishRecognizer, Hit
+from dsk_assets.privacy.recognisers.model_names import by_model
 from dsk_assets.privacy.recognisers.name_words import (
     FIRM,
     NEVER_FIRST,
@@ -45,6 +46,8 @@ _DISTRICTED = {
 _DENIABLE, _LEAST, _DOUBTED = 0.65, 0.02, 0.3
 """A find with at most this score is dropped where the model gives it less than this probability,
 which must be higher for a word that also names a place or a firm."""
+_FULL = 0.88
+"""Least score of a full name that the model finds whose parts are looked for elsewhere."""
 _LONGEST = 8
 """Words in a name, at most."""
 
@@ -58,8 +61,9 @@ class GazetteerNameRecognizer(DanishRecognizer):
     Danish does not capitalise nouns, so a listed word with a capital inside a sentence is a
     name even when it is also an ordinary word (*Bjørn*, *Lærke*, *Storm*); at the start of a
     sentence such a word needs a second one. Unlisted words join a listed given name. A name
-    before an organisation word (*Legat*, *A/S*, *Vej*) names no person. Each part of a full name
-    is found again elsewhere in the text. Well-known people dead for more than ten years are left.
+    before an organisation word (*Legat*, *A/S*, *Vej*) names no person. Each part of a full name,
+    also of one that only the model finds, is found again elsewhere in the text. Well-known people
+    dead for more than ten years are left.
 
     Lists: faker's locales in Latin script (MIT) and a supplement; gazetteers decide recall and
     fairness more than the model does: names of a group without a list are missed at 30 to 70 %.
@@ -83,6 +87,10 @@ class GazetteerNameRecognizer(DanishRecognizer):
                 if len(words_) > 1:
                     known |= {key(w.text) for w in words_ if len(w.text) > 2}
             loose += run
+        for hit in by_model(text):
+            parts = text[hit.start : hit.end].split()
+            if hit.score >= _FULL and len(parts) > 1:
+                known |= {key(part) for part in parts if len(part) > 2 and part[0].isupper()}
         yield from found
         taken = {hit.start for hit in found}
         for word in loose:
