@@ -145,6 +145,7 @@ def test_the_century_table() -> None:
         "En egn med 12 000 boliger; by: by, sal: 3, dør: åben",
         "Ad landevejen 14 km mod nord, på vejen 12 lastbiler",
         "Ring senest 2024-12-31 eller 24-12-2023, telefonen lukker 24 12 2023",
+        "22. oktober 2024 17.15 Sygeplejenotat, telefonisk 13. juni 2025 13.15",
         "Skolerne fik 412 345 678 kr. og 23 456 789 DKK; produktkode 67-88-99-10",
         "Plade 3 af 4, om 12 345 stemmer, plade af STÅL",
         "<DK_CPR> <PERSON> <PHONE_NUMBER> stod der",

@@ -51,6 +51,7 @@ _YEARS = re.compile(r"(?:19|20)\d\d-(?:19|20)\d\d|\d{4}/\d{4}")
 _DATED = re.compile(
     r"(?:[23]\d[ ./\n-](?:0\d|1[0-2])[ ./\n-](?:19|20)\d\d)"
     r"|20\d\d[ ./\n-](?:0\d|1[0-2])[ ./\n-][0-3]\d"
+    r"|20\d\d (?:[01]\d|2[0-3])\.[0-5]\d"  # a year and a clock time, as in a journal
 )
 _CELL = re.compile(rf"\W{{0,2}}{_PREFIX}?(?P<v>{_EIGHT})\W{{0,2}}")
 _ORGANISATION = ("70", "80", "90")
