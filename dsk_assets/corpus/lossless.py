@@ -11,8 +11,11 @@ from typing import Any
 
 from tokenizers import Tokenizer, pre_tokenizers
 
-DIVIDES = frozenset({"Split", "Punctuation", "Digits", "UnicodeScripts", "ByteLevel"})
-"""Steps before the model that do no more than divide, where they keep what they divide at."""
+DIVIDES = frozenset({"Split", "Punctuation", "Digits", "ByteLevel"})
+"""Steps before the model that do no more than divide, where they keep what they divide at.
+
+UnicodeScripts is none of them: it drops a text that is nothing but spaces.
+"""
 
 
 def loss(tokenizer: Tokenizer) -> str | None:

@@ -179,10 +179,7 @@ def open_release(catalog: Catalog, version: str) -> OpenedRelease:
     Raises :class:`MissingInputError` for an unknown version, and :class:`CorruptedError` when
     something it names is no longer in the catalog.
     """
-    snapshot = catalog.latest(ASSET, version)
-    if snapshot is None:
-        known = ", ".join(versions(catalog)) or "none yet"
-        raise MissingInputError(f"there is no corpus release {version} — the releases are: {known}")
+    snapshot = catalog.require(ASSET, version)
     content = snapshot.json(FILE)
     return OpenedRelease(
         snapshot=snapshot,
