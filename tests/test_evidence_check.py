@@ -24,19 +24,11 @@ from dsk_assets.evidence.verify.faults import Fault
 from dsk_assets.evidence.verify.lake import verify
 from dsk_assets.gates.registry import GATES
 from dsk_assets.records.verification import require_verified, verification
-from tests.evidence_lake import DONATIONS, REACHED, RELEASE, RUN, Home, build, make, show
+from tests.evidence_lake import DONATIONS, REACHED, RELEASE, RUN, Home, make, show
 from tests.support import admit
 from tests.tampering import flip
-
-
-@pytest.fixture(scope="module")
-def intact(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    return build(tmp_path_factory.mktemp("checked") / "home")
-
-
-@pytest.fixture
-def home(intact: Home, tmp_path: Path) -> Home:
-    return intact.copy(tmp_path / "home")
+from tests.verified_lake import home as home
+from tests.verified_lake import intact as intact
 
 
 def verified(catalog: Catalog) -> tuple[Snapshot, list[Snapshot]]:

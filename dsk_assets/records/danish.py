@@ -2,6 +2,8 @@
 
 import re
 
+from dsk_assets.consortium import languages
+
 MEASURES = {
     # approval
     "key_matches": "nøglen svarer til manifestet",
@@ -196,7 +198,7 @@ def expected(words: str, language: str) -> str:
 def found_number(value: float, language: str) -> str:
     """A measure: a whole number without a point, others to four figures, 1,234.5 or 1.234,5."""
     text = f"{value:,.0f}" if value == int(value) else f"{value:,.4g}"
-    return text.translate(str.maketrans(".,", ",.")) if language == "da" else text
+    return languages.danish(text) if language == "da" else text
 
 
 def address(text: str, code: str) -> str:

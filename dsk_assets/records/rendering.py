@@ -12,6 +12,7 @@ import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from dsk_assets.consortium import languages
 from dsk_assets.records import danish
 from dsk_assets.records.facts import Donation
 
@@ -40,13 +41,13 @@ NO_LINK = {"en": "none", "da": "intet"}
 def number(value: float, language: Language) -> str:
     """A whole number with the separators of the language: 1,234 or 1.234."""
     text = f"{value:,.0f}"
-    return text.replace(",", ".") if language == "da" else text
+    return languages.danish(text) if language == "da" else text
 
 
 def percent(value: float, language: Language) -> str:
     """A share as a percentage with one decimal: 3.5 % or 3,5 %."""
     text = f"{100 * value:.1f}"
-    return (text.replace(".", ",") if language == "da" else text) + " %"
+    return (languages.danish(text) if language == "da" else text) + " %"
 
 
 def day(value: dt.date, language: Language) -> str:

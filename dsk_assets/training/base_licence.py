@@ -10,6 +10,8 @@ from dsk_assets.consortium.licences import open_licence
 from dsk_assets.errors import SettingsError
 
 CARD = "README.md"
+LICENCES = ("LICENSE", "LICENCE", "COPYING")
+"""How the names of licence files begin, in capitals."""
 
 WORDS = {
     "Apache-2.0": ("apache license version 2.0, january 2004",),
@@ -37,7 +39,7 @@ def said_in(folder: Path, name: str, licence: str) -> list[str]:
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         if path.name == CARD:
             said = _card(path)
-        elif path.name.upper().startswith(("LICENSE", "LICENCE", "COPYING")):
+        elif path.name.upper().startswith(LICENCES):
             said = [_text(path)]
         else:
             continue

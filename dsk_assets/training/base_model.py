@@ -15,7 +15,7 @@ from dsk_assets.evidence.catalog import Catalog, Output, Snapshot
 from dsk_assets.evidence.statements import Source
 from dsk_assets.lake.digests import sha256_file, sha256_json, sha256_set, sha256_text
 from dsk_assets.lake.store import Zone
-from dsk_assets.training.base_licence import said_in
+from dsk_assets.training.base_licence import LICENCES, said_in
 from dsk_assets.training.config import BaseModelConfig, load_training
 
 CODE_VERSION = "2"
@@ -102,7 +102,7 @@ def notices(catalog: Catalog, described: Mapping[str, Any]) -> dict[str, Path]:
     named = {
         one["name"]: one["sha256"]
         for one in described["files"]
-        if one["name"].upper().startswith(("LICENSE", "LICENCE", "COPYING", "NOTICE"))
+        if one["name"].upper().startswith((*LICENCES, "NOTICE"))
     }
     if not named:
         return {}
